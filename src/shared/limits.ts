@@ -1,0 +1,60 @@
+/** Every limit of the kernel, in one file, with its reason. Units are in the names. */
+
+/** A client is told of row changes at most this often: faster than people read, slower than tokens come. */
+export const rowUpdateIntervalMs = 100;
+
+/** Streamed text is sent in pieces this far apart, so that one event carries many tokens. */
+export const outputIntervalMs = 50;
+
+/** Agents that may live at once; a flood of spawns ends here with a typed error. */
+export const maxLiveAgents = 256;
+
+/** Exited agents whose report is kept for a late `wait`. */
+export const maxKeptReports = 1024;
+
+/** The kernel's heartbeat: asked this often, and hung when no answer came for so long. */
+export const heartbeatIntervalMs = 2_000;
+export const heartbeatTimeoutMs = 15_000;
+
+/** Restarts after a crash: the first at once, then doubling up to the bound; forgotten after a calm minute. */
+export const restartBackoffMs = [0, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000] as const;
+export const restartForgetMs = 60_000;
+
+/** A shutdown that takes longer is a kill. */
+export const shutdownGraceMs = 3_000;
+
+/** Loading a model from a slow disk is the longest thing a boot does. */
+export const bootTimeoutMs = 120_000;
+
+/** Limits of one tool module and one tool call. */
+export const sandboxLimits = {
+  /** 64 KiB pages; AssemblyScript needs up to 608 for a 1 MB file. */
+  memoryPages: 1024,
+  /** Bytes a call may allocate through the host, which is also what bounds its output. */
+  allocationBytes: 32 * 1024 * 1024,
+  /** Computing time of one call; the clock stands while a host call is open. */
+  deadlineMs: 5_000,
+  /** Time to instantiate a module; a looping `start` section ends here. */
+  startMs: 5_000,
+  outputBytes: 1024 * 1024,
+  hostCalls: 20_000,
+  /** Workers kept ready per tool. */
+  warmWorkers: 1,
+} as const;
+
+/** The most of a file that a tool gets to see. Larger files are refused by name and size. */
+export const maxFileBytes = 1024 * 1024;
+
+/** Entries that one walk of the workspace may return, and how deep it goes. */
+export const maxWalkEntries = 20_000;
+export const maxWalkDepth = 32;
+
+/** A command run by a tool: time, and output kept (its beginning and its end). */
+export const commandTimeoutMs = 120_000;
+export const commandOutputBytes = 64 * 1024;
+
+/** Share of the context that one tool result may take, so that a few results fit. */
+export const toolResultShare = 0.3;
+
+/** A device step that takes longer means a stalled engine: the kernel ends itself and is restarted. */
+export const stepStallMs = 120_000;

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { covers, type Access } from '../../../src/shared/capability.js';
+import { scopeChoicesOf } from '../../../src/shared/scopeChoices.js';
+
+suite('the scopes a person is offered', () => {
+  const cases: [string, Access, [string, string][]][] = [
+    [
+      'a file in a folder',
+      { capability: 'fs.write', path: 'src/deep/a.ts' },
+      [
+        ['src/deep/a.ts', 'src/deep/a.ts'],
+        ['src/deep/**', 'src/deep'],
+        ['whole workspace', '.'],
+      ],
+    ],
+    [
+      'a file at the top',
+      { capability: 'fs.read', path: 'a.ts' },
+      [
+        ['a.ts', 'a.ts'],
+        ['whole workspace', '.'],
+      ],
+    ],
+    ['the workspace', { capability: 'fs.read', path: '.' }, [['whole workspace', '.']]],
+    [
+      'a command',
+      { capability: 'process.run', argv: ['npm', 'test'] },
+      [
+        ['npm test', 'npm test'],
+        ['npm test …', 'npm test *'],
+      ],
+    ],
+    ['a command that ends in a star', { capability: 'process.run', argv: ['rm', '*'] }, []],
+    ['a command no scope can say', { capability: 'process.run', argv: ['echo', `'"`] }, []],
+  ];
+  for (const [name, access, expected] of cases) {
+    test(name, () => {
+      const choices = scopeChoicesOf(access);
+      assert.deepEqual(
+        choices.map(({ label, scope }) => [label, scope]),
+        expected,
+      );
+      for (const { scope } of choices) assert.ok(covers({ capability: access.capability, scope }, access));
+    });
+  }
+});
