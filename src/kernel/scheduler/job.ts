@@ -1,0 +1,75 @@
+/**
+ * What the scheduler knows of its clients: a client is whoever computes (an agent), a turn is one run of tokens to
+ * compute, and a job is a turn in the queue. The scheduler never looks at text.
+ */
+
+import type { Sampling, Slot, Token } from '../../hal/driver.js';
+import type { PriorityClass } from '../../shared/agentDefinition.js';
+import type { Entity } from './runQueue.js';
+
+/** Device use of one client. Only the scheduler writes it. Times in ms. */
+export interface DeviceUsage {
+  /** Time spent wanting the device and not having it. */
+  queuedMs: number;
+  prefillMs: number;
+  decodeMs: number;
+  prefillTokens: number;
+  decodedTokens: number;
+  /** Tokens whose attention state is in a slot. */
+  residentTokens: number;
+}
+
+export const noUsage = (): DeviceUsage => ({
+  queuedMs: 0,
+  prefillMs: 0,
+  decodeMs: 0,
+  prefillTokens: 0,
+  decodedTokens: 0,
+  residentTokens: 0,
+});
+
+export interface Client {
+  readonly entity: Entity;
+  readonly usage: DeviceUsage;
+  /** A paused client's turns wait until `resume`. */
+  readonly isPaused: boolean;
+  /** Called when the client enters or leaves the set that computes. Must not throw. */
+  onDevice(isRunning: boolean): void;
+}
+
+/** One run of tokens: all of `tokens` are evaluated, then one token at a time is sampled and accepted. */
+export interface Turn {
+  /** Grows as tokens are accepted; never shrinks below what was resident. */
+  readonly tokens: readonly Token[];
+  readonly sampling: Sampling;
+  /** Takes the sampled token. Appends what is to be evaluated next, or says that the turn is over. */
+  accept(token: Token): 'continue' | 'done';
+}
+
+const urgencies: Readonly<Record<PriorityClass, number>> = { interactive: 0, normal: 1, batch: 2 };
+
+export class Job {
+  readonly client: Client;
+  readonly turn: Turn;
+  isPaused: boolean;
+  /** The slot whose content is known to be a prefix of the turn; cleared whenever the slot is lost or reset. */
+  alignedTo: Slot | undefined;
+  /** Failed device steps in a row; a second failure ends the turn. */
+  failures = 0;
+  /** Since when it wants the device without having it. */
+  waitingSince: number;
+  readonly finish: (error?: Error) => void;
+
+  constructor(client: Client, turn: Turn, now: number, finish: (error?: Error) => void) {
+    this.client = client;
+    this.turn = turn;
+    this.isPaused = client.isPaused;
+    this.waitingSince = now;
+    this.finish = finish;
+  }
+
+  /** 0 is the most urgent. */
+  get urgency(): number {
+    return urgencies[this.client.entity.class];
+  }
+}
