@@ -1,4 +1,4 @@
-// Bundles the five programs of this project into dist/. `--production` minifies, `--watch` rebuilds on change.
+// Bundles the six programs of this project into dist/. `--production` minifies, `--watch` rebuilds on change.
 // The kernel's bundle does not know `vscode`: an import of it there fails the build.
 import { context } from 'esbuild';
 import { rm } from 'node:fs/promises';
@@ -6,8 +6,23 @@ import { rm } from 'node:fs/promises';
 const production = process.argv.includes('--production');
 const watch = process.argv.includes('--watch');
 
+/** Tells the editor's problem matcher when a rebuild begins and when the last bundle of it is done. */
+let building = 0;
+const announce = {
+  name: 'announce',
+  setup(build) {
+    build.onStart(() => {
+      if (building++ === 0) console.log('[watch] build started');
+    });
+    build.onEnd(() => {
+      if (--building === 0) console.log('[watch] build finished');
+    });
+  },
+};
+
 const common = {
   bundle: true,
+  plugins: watch ? [announce] : [],
   sourcemap: production ? false : 'linked',
   minify: production,
   logLevel: 'warning',
@@ -33,6 +48,7 @@ const bundles = [
     external: ['node-llama-cpp'],
   },
   { ...node, ...requireShim, format: 'esm', entryPoints: { sandboxWorker: 'src/kernel/sandbox/worker.ts' } },
+  { ...node, ...requireShim, format: 'esm', entryPoints: { reaper: 'src/hal/reaper.ts' } },
   { ...node, ...requireShim, format: 'esm', entryPoints: { cli: 'src/cli/main.ts' } },
   {
     ...node,
@@ -54,7 +70,6 @@ await rm('dist', { recursive: true, force: true });
 const contexts = await Promise.all(bundles.map((options) => context(options)));
 if (watch) {
   await Promise.all(contexts.map((each) => each.watch()));
-  console.log('[watch] build finished');
 } else {
   await Promise.all(contexts.map((each) => each.rebuild()));
   await Promise.all(contexts.map((each) => each.dispose()));

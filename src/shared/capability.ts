@@ -4,8 +4,9 @@
  *
  * Scopes. `fs.read` and `fs.write`: a path relative to the workspace root with `/` between its parts, which covers
  * that file or everything below that folder; `.` is the whole workspace. `fs.write` includes reading the same
- * path, since a change is made to what was read. `process.run`: the words of a command; a last word `*` covers any
- * further arguments, and `*` alone any command.
+ * path, since a change is made to what was read. `process.run`: the words of a command, quoted where they hold blanks
+ * or quotes; a bare `*` at the end covers any further arguments, and `*` alone any command. A scope that cannot be
+ * read (a path that leaves the workspace, a quote that is not closed) covers nothing.
  */
 
 import { z } from 'zod';
@@ -19,10 +20,9 @@ export type Access =
   | { readonly capability: 'fs.read' | 'fs.write'; readonly path: string }
   | { readonly capability: 'process.run'; readonly argv: readonly string[] };
 
-export const grantSpecSchema = z.strictObject({
-  capability: z.enum(capabilities),
-  scope: z.string().min(1),
-});
+export const grantSpecSchema = z
+  .strictObject({ capability: z.enum(capabilities), scope: z.string().min(1) })
+  .refine(isReadable, { path: ['scope'], error: 'the scope covers nothing' });
 /** A right without its holder: what `--grant fs.read:src` says. */
 export type GrantSpec = z.infer<typeof grantSpecSchema>;
 
@@ -47,28 +47,44 @@ export function scopeOf(access: Access): string {
 /** Whether a right of this kind and scope allows the access. Pure; scopes are compared word by word, never as text. */
 export function covers(spec: GrantSpec, access: Access): boolean {
   if (access.capability === 'process.run') {
-    return spec.capability === 'process.run' && coversCommand(splitWords(spec.scope), access.argv);
+    const scope = spec.capability === 'process.run' ? parseCommand(spec.scope) : undefined;
+    return scope !== undefined && coversCommand(scope, access.argv);
   }
-  const sameKind =
+  const isSameKind =
     spec.capability === access.capability ||
     (spec.capability === 'fs.write' && access.capability === 'fs.read');
-  return sameKind && coversPath(normalisePath(spec.scope), access.path);
+  const scope = isSameKind ? normalisePath(spec.scope) : undefined;
+  // An access that is not a resolved path is covered by nothing: `src/../secret` does not lie in `src`.
+  return scope !== undefined && normalisePath(access.path) === access.path && coversPath(scope, access.path);
+}
+
+/** Whether there is anything that the scope could cover. */
+function isReadable({ capability, scope }: { capability: Capability; scope: string }): boolean {
+  if (capability !== 'process.run') return normalisePath(scope) !== undefined;
+  const command = parseCommand(scope);
+  return command !== undefined && (command.isOpen || command.words.length > 0);
 }
 
 function coversPath(scope: string, path: string): boolean {
   return scope === '.' || path === scope || path.startsWith(`${scope}/`);
 }
 
-function coversCommand(scope: readonly string[], argv: readonly string[]): boolean {
-  const open = scope.at(-1) === '*';
-  const words = open ? scope.slice(0, -1) : scope;
-  if (open ? argv.length < words.length : argv.length !== words.length) return false;
+/** A command as a scope means it: exactly these words, or any command that begins with them. */
+interface CommandScope {
+  readonly words: readonly string[];
+  readonly isOpen: boolean;
+}
+
+function coversCommand({ words, isOpen }: CommandScope, argv: readonly string[]): boolean {
+  if (isOpen ? argv.length < words.length : argv.length !== words.length) return false;
   return words.every((word, index) => word === argv[index]);
 }
 
-/** `./src/` and `src` are the same scope. A scope that leaves the workspace is refused, never repaired. */
-function normalisePath(scope: string): string {
+/** `./src/` and `src` are the same scope. What leaves the workspace is no scope: it is never repaired. */
+function normalisePath(scope: string): string | undefined {
+  if (scope === '' || scope.startsWith('/') || scope.includes('\0')) return undefined;
   const parts = scope.split('/').filter((part) => part !== '' && part !== '.');
+  if (parts.includes('..')) return undefined;
   return parts.length === 0 ? '.' : parts.join('/');
 }
 
@@ -90,26 +106,44 @@ export function parseGrantSpec(text: string): GrantSpec {
       `unknown capability "${capability}"; there are ${capabilities.join(', ')}`,
     );
   }
-  if (
-    known !== 'process.run' &&
-    (scope.startsWith('/') || /^[A-Za-z]:/.test(scope) || scope.split('/').includes('..'))
-  ) {
-    throw new KernelError(
-      'badRequest',
-      `scope "${scope}" must be a path inside the workspace, relative to its root`,
-    );
+  if (known !== 'process.run') return { capability: known, scope: parsePathScope(scope) };
+  if (!isReadable({ capability: known, scope })) {
+    throw new KernelError('badRequest', `scope "${scope}" has a quote that is not closed`);
   }
-  return { capability: known, scope: known === 'process.run' ? scope.trim() : normalisePath(scope) };
+  return { capability: known, scope: scope.trim() };
 }
 
-/** Words of a command line: blanks separate, single or double quotes hold together, nothing is expanded. */
-export function splitWords(command: string): string[] {
-  const words = command.match(/(?:[^\s"']+|"[^"]*"|'[^']*')+/g) ?? [];
-  return words.map((word) =>
-    word.replace(/"([^"]*)"|'([^']*)'/g, (_, double?: string, single?: string) => double ?? single ?? ''),
+function parsePathScope(scope: string): string {
+  const path = normalisePath(scope);
+  if (path !== undefined && !/^[A-Za-z]:/.test(path)) return path;
+  throw new KernelError(
+    'badRequest',
+    `scope "${scope}" must be a path inside the workspace, relative to its root`,
   );
 }
 
+const wordPattern = /(?:[^\s"']+|"[^"]*"|'[^']*')+/g;
+
+/** Reads words as {@link quoteWord} writes them: blanks separate, quotes hold together, nothing is expanded. */
+function parseCommand(scope: string): CommandScope | undefined {
+  // What is no part of a word must be a blank: anything else is a quote that is not closed.
+  if (scope.replace(wordPattern, '').trim() !== '') return undefined;
+  const words = scope.match(wordPattern) ?? [];
+  // Only a bare star is open; a quoted one is an argument that happens to be a star.
+  const isOpen = words.at(-1) === '*';
+  return { words: (isOpen ? words.slice(0, -1) : words).map(unquote), isOpen };
+}
+
+function unquote(word: string): string {
+  return word.replace(
+    /"([^"]*)"|'([^']*)'/g,
+    (_, double?: string, single?: string) => double ?? single ?? '',
+  );
+}
+
+/** So that {@link parseCommand} reads exactly this word again, whatever it holds. */
 function quoteWord(word: string): string {
-  return /^[^\s"']+$/.test(word) ? word : word.includes('"') ? `'${word}'` : `"${word}"`;
+  if (/^[^\s"']+$/.test(word) && word !== '*') return word;
+  if (word === '') return '""';
+  return word.replace(/[^"]+|"+/g, (part) => (part.startsWith('"') ? `'${part}'` : `"${part}"`));
 }

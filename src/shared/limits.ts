@@ -30,8 +30,14 @@ export const bootTimeoutMs = 120_000;
 export const sandboxLimits = {
   /** 64 KiB pages; AssemblyScript needs up to 608 for a 1 MB file. */
   memoryPages: 1024,
-  /** Bytes a call may allocate through the host, which is also what bounds its output. */
-  allocationBytes: 32 * 1024 * 1024,
+  /** Entries of a module's table; the largest of our own has a few dozen. */
+  tableEntries: 4096,
+  /** The largest of our own modules has some 30 kB. */
+  moduleBytes: 1024 * 1024,
+  /** Bytes a call may ask of its host, for its input and its result. */
+  allocationBytes: 8 * 1024 * 1024,
+  /** Bytes one host call may send: a whole file and its path. */
+  requestBytes: 1024 * 1024 + 64 * 1024,
   /** Computing time of one call; the clock stands while a host call is open. */
   deadlineMs: 5_000,
   /** Time to instantiate a module; a looping `start` section ends here. */
@@ -40,6 +46,8 @@ export const sandboxLimits = {
   hostCalls: 20_000,
   /** Workers kept ready per tool. */
   warmWorkers: 1,
+  /** Calls at once, a thread each. High, because a call that waits for a person holds its thread. */
+  maxWorkers: 64,
 } as const;
 
 /** The most of a file that a tool gets to see. Larger files are refused by name and size. */

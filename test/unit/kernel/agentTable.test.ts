@@ -1,5 +1,6 @@
 // Agents from spawn to report, on the simulated driver: the loop, its limits, and what an end does to others.
 import assert from 'node:assert/strict';
+import { setMaxListeners } from 'node:events';
 import { createManualClock } from '../../../src/hal/manualClock.js';
 import { createSimulatedDriver, type SimulatedOptions } from '../../../src/hal/simulated.js';
 import { AgentTable } from '../../../src/kernel/agentTable.js';
@@ -21,8 +22,8 @@ interface Machine {
   readonly syscalls: Handlers<Syscalls>;
   readonly rows: AgentRow[];
   readonly output: string[];
-  run(task: string, definition?: Partial<AgentDefinition>): Promise<AgentReport>;
-  spawn(task: string, definition?: Partial<AgentDefinition>): Promise<number>;
+  readonly run: (task: string, definition?: Partial<AgentDefinition>) => Promise<AgentReport>;
+  readonly spawn: (task: string, definition?: Partial<AgentDefinition>) => Promise<number>;
 }
 
 const outcome = (text: string, facts: Partial<ToolOutcome> = {}): ToolOutcome => ({
@@ -35,6 +36,7 @@ const outcome = (text: string, facts: Partial<ToolOutcome> = {}): ToolOutcome =>
 });
 
 const never = new AbortController().signal;
+setMaxListeners(0, never);
 
 const request = (task: string, definition: Partial<AgentDefinition> = {}): SpawnRequest => ({
   definition: agentDefinitionSchema.parse({ name: 'scout', ...definition }),
@@ -269,7 +271,7 @@ suite('syscalls refuse', () => {
   check('renice of an agent that has exited', 'notFound', async ({ syscalls, run }) =>
     syscalls.renice({ pid: (await run('x')).pid, nice: 1 }, never),
   );
-  check('a flood of spawns', 'limitReached', async ({ spawn }) => {
-    for (let index = 0; index <= maxLiveAgents; index++) await spawn(`task ${index}`);
-  });
+  check('a flood of spawns', 'limitReached', async ({ spawn }) =>
+    Promise.all(Array.from({ length: maxLiveAgents + 1 }, (_, index) => spawn(`task ${index}`))),
+  );
 });

@@ -1,3 +1,5 @@
+// Characters that could deceive a reader of a prompt are seen.
+
 import assert from 'node:assert/strict';
 import { escapeForDisplay, escapeLines } from '../../../src/shared/escape.js';
 

@@ -1,3 +1,5 @@
+// The channel between two processes: closing, failing and bounded, with an endpoint that the test holds.
+
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { ipcChannel } from '../../../src/shared/ipcChannel.js';

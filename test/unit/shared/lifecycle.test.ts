@@ -1,3 +1,5 @@
+// Disposal and events: order, failure of one, late additions.
+
 import assert from 'node:assert/strict';
 import { Emitter } from '../../../src/shared/emitter.js';
 import { DisposableStore } from '../../../src/shared/lifecycle.js';

@@ -1,3 +1,5 @@
+// The RPC endpoint: every call gets exactly one answer, whatever the other side, the handler or the channel does.
+
 import assert from 'node:assert/strict';
 import { KernelError, type ErrorCode } from '../../../src/shared/errors.js';
 import { Peer, type Channel, type Frame } from '../../../src/shared/peer.js';

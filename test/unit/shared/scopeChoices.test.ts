@@ -1,3 +1,5 @@
+// Scopes offered to a person: each covers what was asked for and means what its label says.
+
 import assert from 'node:assert/strict';
 import { covers, type Access } from '../../../src/shared/capability.js';
 import { scopeChoicesOf } from '../../../src/shared/scopeChoices.js';

@@ -20,7 +20,7 @@ function pieceDriver(size: number): InferenceDriver {
     tokenize: (text) => (text.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? []).map(encode),
     detokenize: (tokens) => tokens.map((token) => pieces[token] ?? '').join(''),
     isEndOfTurn: (token) => token === endOfTurn,
-  } as InferenceDriver;
+  };
 }
 
 interface Outcome {

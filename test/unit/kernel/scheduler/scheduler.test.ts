@@ -1,5 +1,6 @@
 // The mechanism, on the simulated driver in virtual time: who gets the device, and that no failure spreads.
 import assert from 'node:assert/strict';
+import { setMaxListeners } from 'node:events';
 import type { InferenceDriver, Sampling, Token } from '../../../../src/hal/driver.js';
 import { createManualClock, type ManualClock } from '../../../../src/hal/manualClock.js';
 import { createSimulatedDriver, type SimulatedOptions } from '../../../../src/hal/simulated.js';
@@ -67,6 +68,7 @@ class TestTurn implements Turn {
 }
 
 const never = new AbortController().signal;
+setMaxListeners(0, never);
 
 suite('scheduler', () => {
   test('a turn computes its prompt and then its tokens', () =>
@@ -173,7 +175,7 @@ suite('scheduler', () => {
           turns.map((turn) => machine.scheduler.compute(new TestClient(), turn, never)),
         );
         assert.equal(first?.status, 'rejected');
-        assert.match(String((first as PromiseRejectedResult).reason), /bad cell/);
+        assert.match(String(first.reason), /bad cell/);
         assert.equal(second?.status, 'fulfilled');
       },
     ));
@@ -194,7 +196,7 @@ suite('scheduler', () => {
       const results = await Promise.allSettled(
         [full, fine].map((turn) => machine.scheduler.compute(new TestClient(), turn, never)),
       );
-      assert.equal((results[0] as PromiseRejectedResult).reason.code, 'limitReached');
+      assert.match(String((results[0] as PromiseRejectedResult).reason), /context holds 64 tokens/);
       assert.equal(results[1]?.status, 'fulfilled');
     }));
 
@@ -243,7 +245,7 @@ suite('scheduler', () => {
         const classes: PriorityClass[] = ['normal', 'batch', 'batch', 'interactive', 'normal'];
         await Promise.all(
           turns.map((turn, index) =>
-            machine.scheduler.compute(new TestClient(classes[index]!, index - 2), turn, never),
+            machine.scheduler.compute(new TestClient(classes[index], index - 2), turn, never),
           ),
         );
         times.push(...turns.map((turn) => turn.times));

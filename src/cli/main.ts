@@ -1,0 +1,99 @@
+#!/usr/bin/env node
+/**
+ * The `amk` program: builds what a command needs from this process (streams, files, signals) and ends with its exit
+ * status. It never loads a model: the kernel is a process of its own, beside this file.
+ */
+
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { KernelError } from '../shared/errors.js';
+import type { Disposable } from '../shared/lifecycle.js';
+import { parseCommandLine, type Command } from './commandLine.js';
+import { helpTexts } from './help.js';
+import { exitStatus } from './report.js';
+import { errorLine, run, type RunHost } from './run.js';
+import { colourStyle, plainStyle } from './style.js';
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+function onInterrupt(listener: () => void): Disposable {
+  for (const signal of signals) process.on(signal, listener);
+  return {
+    dispose: () => {
+      for (const signal of signals) process.off(signal, listener);
+    },
+  };
+}
+
+/** Somebody can watch and answer only where both ends are a terminal that can move its cursor. */
+function terminalOf({ stdin, stderr, env }: NodeJS.Process): RunHost['terminal'] {
+  if (!stdin.isTTY || !stderr.isTTY || env['TERM'] === 'dumb') return undefined;
+  return { input: stdin, output: stderr, style: env['NO_COLOR'] ? plainStyle : colourStyle };
+}
+
+async function realFolder(path: string): Promise<string> {
+  const real = await realpath(path).catch((cause: unknown) => {
+    throw new KernelError('badRequest', `workspace ${path} does not exist`, { cause });
+  });
+  if (!(await stat(real)).isDirectory()) {
+    throw new KernelError('badRequest', `workspace ${path} is not a folder`);
+  }
+  return real;
+}
+
+const writeResult = (text: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+  });
+
+const host = (): RunHost => ({
+  kernelPath: fileURLToPath(new URL('./kernel.js', import.meta.url)),
+  readText: (path) => readFile(path, 'utf8'),
+  realFolder,
+  writeResult,
+  writeProgress: (text) => process.stderr.write(text),
+  terminal: terminalOf(process),
+  isResultShown: process.stdout.isTTY,
+  onInterrupt,
+  exitNow: (status) => process.exit(status),
+});
+
+async function readVersion(): Promise<string> {
+  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+async function execute(command: Command): Promise<number> {
+  switch (command.kind) {
+    case 'help':
+      await writeResult(helpTexts[command.topic]);
+      return exitStatus.ok;
+    case 'version':
+      await writeResult(`amk ${await readVersion()}\n`);
+      return exitStatus.ok;
+    case 'run':
+      return run(command, host());
+    default:
+      return command satisfies never;
+  }
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  try {
+    return await execute(parseCommandLine(argv, process.cwd()));
+  } catch (error) {
+    process.stderr.write(errorLine(error));
+    if (!(error instanceof KernelError) || error.code !== 'badRequest') return exitStatus.notAnswered;
+    const hint = argv[0] === 'run' ? 'amk help run' : 'amk --help';
+    process.stderr.write(`Try: ${hint}\n`);
+    return exitStatus.usage;
+  }
+}
+
+// A reader that has seen enough closes the pipe: `amk run … | head -1` is not an error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? exitStatus.ok : exitStatus.notAnswered);
+});
+// Where the terminal has gone, nobody is left to read about it; the run itself is ended by the hang-up signal.
+process.stderr.on('error', () => undefined);
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,113 @@
+/**
+ * Entry point of the extension: makes the parts, wires them by hand, and hands their end to the editor. Activation
+ * shows a status bar item and starts nothing; the kernel process starts when an agent is first run. The extension
+ * never loads a model: it speaks the protocol of `shared` with a process of its own.
+ */
+
+import * as vscode from 'vscode';
+import { KernelProcess } from '../client/kernelProcess.js';
+import { DisposableStore } from '../shared/lifecycle.js';
+import { AgentRuns } from './agentRuns.js';
+import { AnswersView } from './answersView.js';
+import { registerCommands } from './commands.js';
+import { Fleet } from './fleet.js';
+import { FleetMonitor } from './fleetMonitor.js';
+import { KernelWatch } from './kernelWatch.js';
+import { PermissionPrompt } from './permissionPrompt.js';
+import { PermissionQueue } from './permissionQueue.js';
+import { readEngineSettings } from './settings.js';
+import { StatusBar } from './statusBar.js';
+import { TaskManager } from './taskManager.js';
+import type { Transcript } from './transcript.js';
+
+let shutDown: (() => Promise<void>) | undefined;
+
+/** What the extension's own tests get hold of, where no notification can be clicked. Nobody else gets anything. */
+export interface TestAccess {
+  readonly kernel: KernelProcess;
+  readonly permissions: PermissionQueue;
+}
+
+export function activate(context: vscode.ExtensionContext): TestAccess | undefined {
+  const store = new DisposableStore();
+  context.subscriptions.push(store);
+
+  const log = store.add(vscode.window.createOutputChannel('Agentic Microkernel', { log: true }));
+  const answers = store.add(new AnswersView());
+  const queue = new PermissionQueue();
+  const kernel = createKernel(context, queue);
+  const fleet = new Fleet();
+  const kernelWatch = store.add(new KernelWatch(kernel, fleet));
+  const monitor = store.add(new FleetMonitor(kernel, fleet, queue));
+  const prompt = store.add(
+    new PermissionPrompt({
+      queue,
+      fleet,
+      showText: (text) => {
+        answers.transcript.note(text);
+        answers.reveal();
+      },
+    }),
+  );
+  const taskManager = store.add(
+    new TaskManager({ extensionUri: context.extensionUri, kernel, fleet, monitor, prompt }),
+  );
+  store.add(new StatusBar(monitor));
+  store.add(writeTranscript(kernel, answers.transcript));
+  store.add(writeLog(kernel, log));
+  store.add(
+    registerCommands({
+      kernel,
+      kernelWatch,
+      runs: new AgentRuns(kernel, answers.transcript),
+      fleet,
+      prompt,
+      answers,
+      taskManager,
+      log,
+      memory: context.workspaceState,
+    }),
+  );
+  shutDown = () => kernel.dispose();
+  return context.extensionMode === vscode.ExtensionMode.Test ? { kernel, permissions: queue } : undefined;
+}
+
+/** The editor waits for this promise, so the kernel gets the time to end in order. */
+export async function deactivate(): Promise<void> {
+  await shutDown?.();
+}
+
+function createKernel(context: vscode.ExtensionContext, queue: PermissionQueue): KernelProcess {
+  const inspectPort = Number(process.env['AMK_INSPECT_KERNEL'] ?? '');
+  return new KernelProcess({
+    kernelPath: vscode.Uri.joinPath(context.extensionUri, 'dist', 'kernel.js').fsPath,
+    engine: readEngineSettings,
+    handlers: { askPermission: (request, signal) => queue.ask(request, signal) },
+    ...(inspectPort > 0 ? { inspectPort } : {}),
+  });
+}
+
+function writeTranscript(kernel: KernelProcess, transcript: Transcript): DisposableStore {
+  const store = new DisposableStore();
+  store.add(kernel.on('output', ({ pid, text }) => transcript.text(pid, text)));
+  store.add(kernel.on('toolCalled', ({ pid, call, result }) => transcript.toolCalled(pid, call, result)));
+  store.add(
+    kernel.on('agentsChanged', ({ rows }) => {
+      const resting = rows.filter(({ state }) => state !== 'running' && state !== 'ready');
+      for (const { pid } of resting) transcript.rest(pid);
+    }),
+  );
+  return store;
+}
+
+function writeLog(kernel: KernelProcess, log: vscode.LogOutputChannel): DisposableStore {
+  const store = new DisposableStore();
+  store.add(kernel.on('log', ({ level, message }) => log[level](message)));
+  store.add(
+    kernel.on('stateChanged', (state) => {
+      const reason = 'reason' in state ? `: ${state.reason}` : '';
+      log.info(`kernel ${state.name}${reason}`);
+    }),
+  );
+  return store;
+}

@@ -1,0 +1,94 @@
+/**
+ * One picture of kernel, agents and open questions for everything that shows them. It tells its listeners at a pace
+ * that people can read, and once more when the fleet falls silent, so that a speed does not stand still. Pure
+ * bookkeeping: it knows nothing of the editor.
+ */
+
+import type { KernelProcess } from '../client/kernelProcess.js';
+import { Emitter } from '../shared/emitter.js';
+import { DisposableStore, type Disposable } from '../shared/lifecycle.js';
+import type { TaskManagerView } from '../shared/taskManagerMessages.js';
+import type { Fleet } from './fleet.js';
+import { statusOfKernel } from './kernelNews.js';
+import type { PermissionQueue } from './permissionQueue.js';
+import type { StatusInput } from './statusText.js';
+import { viewOf } from './taskManagerView.js';
+import { Throughput } from './throughput.js';
+
+const refreshIntervalMs = 250;
+/** While agents live, the picture is drawn anew this often even when no news came. */
+const idleIntervalMs = 1_000;
+
+export class FleetMonitor implements Disposable {
+  readonly #kernel: KernelProcess;
+  readonly #fleet: Fleet;
+  readonly #queue: PermissionQueue;
+  readonly #throughput = new Throughput();
+  readonly #changed = new Emitter<undefined>();
+  readonly #store = new DisposableStore();
+  #timer: NodeJS.Timeout | undefined;
+  #isDue = false;
+  #rssBytes = 0;
+
+  readonly onDidChange = this.#changed.event;
+
+  constructor(kernel: KernelProcess, fleet: Fleet, queue: PermissionQueue) {
+    this.#kernel = kernel;
+    this.#fleet = fleet;
+    this.#queue = queue;
+    this.#store.add(kernel.on('stateChanged', () => this.#noteChange()));
+    this.#store.add(fleet.onDidChange(() => this.#noteChange()));
+    this.#store.add(queue.onDidChange(() => this.#noteChange()));
+    this.#store.defer(() => clearTimeout(this.#timer));
+  }
+
+  dispose(): void {
+    this.#store.dispose();
+  }
+
+  status(): StatusInput {
+    const { state } = this.#kernel;
+    return {
+      kernel: statusOfKernel(state),
+      info: state.name === 'running' ? state.info : undefined,
+      live: this.#fleet.live.map(({ row }) => row),
+      pending: this.#queue.pending.length,
+      tokensPerSecond: this.#throughput.perSecond(performance.now()),
+    };
+  }
+
+  view(): TaskManagerView {
+    return viewOf({
+      state: this.#kernel.state,
+      agents: this.#fleet.agents,
+      askingPids: new Set(this.#queue.pending.map(({ request }) => request.pid)),
+      tokensPerSecond: this.#throughput.perSecond(performance.now()),
+      rssBytes: this.#rssBytes,
+    });
+  }
+
+  /** Brings the kernel's memory up to date; quietly, since a kernel that is gone is told of elsewhere. */
+  async measure(): Promise<void> {
+    if (this.#kernel.state.name !== 'running') return;
+    const usage = await this.#kernel.call('ping', null).catch(() => undefined);
+    if (usage === undefined || usage.rssBytes === this.#rssBytes) return;
+    this.#rssBytes = usage.rssBytes;
+    this.#noteChange();
+  }
+
+  #noteChange(): void {
+    const generated = this.#fleet.agents.reduce((sum, { row }) => sum + row.generatedTokens, 0);
+    this.#throughput.record(performance.now(), generated);
+    if (this.#timer !== undefined && this.#isDue) return;
+    clearTimeout(this.#timer);
+    this.#isDue = true;
+    this.#timer = setTimeout(() => this.#tell(), refreshIntervalMs);
+  }
+
+  #tell(): void {
+    this.#isDue = false;
+    this.#timer = undefined;
+    this.#changed.fire(undefined);
+    if (this.#fleet.live.length > 0) this.#timer = setTimeout(() => this.#tell(), idleIntervalMs);
+  }
+}

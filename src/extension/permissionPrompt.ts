@@ -1,0 +1,160 @@
+/**
+ * Puts open questions before a person: notifications beside the work, never a modal over it, one at a time.
+ * Closing one is no answer: the agent waits, the status bar counts, and a review asks again. What is allowed is
+ * exactly what was shown; an answer that comes after its question was taken back grants nothing.
+ */
+
+import * as vscode from 'vscode';
+import { scopeOf, type GrantLifetime } from '../shared/capability.js';
+import { escapeForDisplay } from '../shared/escape.js';
+import type { Disposable } from '../shared/lifecycle.js';
+import type { PermissionAnswer, PermissionRequest, Pid } from '../shared/protocol.js';
+import type { Fleet } from './fleet.js';
+import type { PendingPermission, PermissionQueue } from './permissionQueue.js';
+import { shownScopesOf, wishOf, type Wish } from './permissionText.js';
+
+/**
+ * One question at a time by itself: an answer for the session often settles the next, and a notification that was
+ * shown cannot be taken off the screen when its question is. A review may open more.
+ */
+const maxOpen = 1;
+
+const buttons = {
+  once: 'Allow Once',
+  run: 'Allow This Run…',
+  session: 'Allow This Session…',
+  deny: 'Deny',
+  showAll: 'Show in Full…',
+} as const;
+
+/** A notification in the making: only the newest of a question counts, since showing it again closes the older. */
+interface Asked {
+  state: 'open' | 'closed';
+  turn: number;
+}
+
+export interface PermissionPromptOptions {
+  readonly queue: PermissionQueue;
+  readonly fleet: Fleet;
+  /** Shows a text that is too long for a notification. */
+  readonly showText: (text: string) => void;
+}
+
+export class PermissionPrompt implements Disposable {
+  readonly #queue: PermissionQueue;
+  readonly #fleet: Fleet;
+  readonly #showText: (text: string) => void;
+  readonly #asked = new Map<number, Asked>();
+  readonly #subscription: Disposable;
+
+  constructor({ queue, fleet, showText }: PermissionPromptOptions) {
+    this.#queue = queue;
+    this.#fleet = fleet;
+    this.#showText = showText;
+    this.#subscription = queue.onDidChange(() => this.#askNext());
+  }
+
+  dispose(): void {
+    this.#subscription.dispose();
+  }
+
+  /** Asks again: the question of this agent, or else the oldest there is. */
+  async review(pid?: Pid): Promise<void> {
+    const pending = pid === undefined ? this.#queue.pending[0] : this.#queue.findByPid(pid);
+    if (pending === undefined) {
+      void vscode.window.showInformationMessage('No question is open.');
+      return;
+    }
+    void this.#ask(pending);
+    await vscode.commands.executeCommand('notifications.focusToasts');
+  }
+
+  #askNext(): void {
+    for (const id of this.#asked.keys()) {
+      if (!this.#queue.has(id)) this.#asked.delete(id);
+    }
+    for (const pending of this.#queue.pending) {
+      const open = [...this.#asked.values()].filter(({ state }) => state === 'open');
+      if (open.length >= maxOpen) return;
+      if (!this.#asked.has(pending.id)) void this.#ask(pending);
+    }
+  }
+
+  async #ask(pending: PendingPermission): Promise<void> {
+    const asked = this.#asked.get(pending.id) ?? { state: 'open', turn: 0 };
+    const turn = ++asked.turn;
+    asked.state = 'open';
+    this.#asked.set(pending.id, asked);
+    const answer = await this.#answerTo(pending);
+    if (asked.turn !== turn) return;
+    if (answer === undefined) {
+      asked.state = 'closed';
+      this.#askNext();
+    } else if (!this.#queue.answer(pending.id, answer)) {
+      const name = escapeForDisplay(pending.request.agent);
+      void vscode.window.showInformationMessage(`${name} no longer asks; nothing was granted.`);
+    }
+  }
+
+  /** Undefined when the notification was closed. */
+  async #answerTo({ request }: PendingPermission): Promise<PermissionAnswer | undefined> {
+    const wish = this.#wishOf(request);
+    let isRead = !wish.isCut;
+    for (;;) {
+      const choice = await this.#notify(request, wish, isRead);
+      switch (choice) {
+        case undefined:
+          return undefined;
+        case buttons.deny:
+          return { kind: 'deny', reason: '' };
+        case buttons.once:
+          return { kind: 'allow', lifetime: 'once', scope: scopeOf(request.access) };
+        case buttons.showAll:
+          this.#showText(wish.text);
+          isRead = true;
+          break;
+        case buttons.run:
+        case buttons.session: {
+          const answer = await this.#pickScope(request, choice === buttons.run ? 'run' : 'session');
+          if (answer !== undefined) return answer;
+          break;
+        }
+        default:
+          return choice satisfies never;
+      }
+    }
+  }
+
+  #notify(
+    request: PermissionRequest,
+    wish: Wish,
+    isRead: boolean,
+  ): Thenable<(typeof buttons)[keyof typeof buttons] | undefined> {
+    const { once, run, session, deny, showAll } = buttons;
+    const standing = shownScopesOf(request.access).length > 0 ? [run, session] : [];
+    const choices = isRead ? [once, ...standing, deny] : [showAll, deny];
+    return request.access.capability === 'fs.read'
+      ? vscode.window.showInformationMessage(wish.notification, ...choices)
+      : vscode.window.showWarningMessage(wish.notification, ...choices);
+  }
+
+  async #pickScope(
+    request: PermissionRequest,
+    lifetime: GrantLifetime,
+  ): Promise<PermissionAnswer | undefined> {
+    const name = escapeForDisplay(request.agent);
+    const who = lifetime === 'run' ? `${name}, until it ends` : 'every agent, until the kernel stops';
+    const choice = await vscode.window.showQuickPick(shownScopesOf(request.access), {
+      title: `Allow ${request.access.capability} for ${who}`,
+      placeHolder: 'What may it cover?',
+      ignoreFocusOut: true,
+    });
+    return choice && { kind: 'allow', lifetime, scope: choice.scope };
+  }
+
+  #wishOf(request: PermissionRequest): Wish {
+    const sameName = this.#fleet.live.filter(({ row }) => row.name === request.agent);
+    const folders = vscode.workspace.workspaceFolders ?? [];
+    return wishOf(request, { nameIsShared: sameName.length > 1, showsAbsolutePath: folders.length > 1 });
+  }
+}

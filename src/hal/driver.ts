@@ -1,0 +1,119 @@
+/**
+ * What the kernel knows of an inference engine. A driver computes what it is told to and decides nothing: which
+ * sequences advance, by how much and when is the scheduler's alone, and only the scheduler calls `step`.
+ *
+ * One `step` is one device batch, and its end is the only safe point: prompts arrive in slices, decoding advances
+ * one token per sequence, and everything named in one step runs together in one batch. It must never sample, skip
+ * or add tokens on its own.
+ */
+
+export type Token = number & { readonly brand: 'Token' };
+
+export interface DriverInfo {
+  readonly driver: 'llama' | 'simulated';
+  /** Name of the model as its file gives it. */
+  readonly model: string;
+  readonly modelPath: string;
+  readonly modelBytes: number;
+  readonly device: 'cpu' | 'cuda' | 'vulkan' | 'metal' | 'simulated';
+  /** Sequences that can be resident at once. */
+  readonly slots: number;
+  /** Tokens one slot can hold. */
+  readonly contextTokens: number;
+  /** Device memory that one resident token takes. */
+  readonly kvBytesPerToken: number;
+  /** The most tokens one step may carry over all its sequences. */
+  readonly batchTokens: number;
+}
+
+/** One message of a conversation, in the form every chat template knows. */
+export type ChatMessage =
+  | { readonly role: 'system' | 'user'; readonly content: string }
+  | { readonly role: 'assistant'; readonly content: string; readonly toolCall?: ToolCall }
+  | { readonly role: 'tool'; readonly name: string; readonly content: string };
+
+export interface ToolCall {
+  readonly name: string;
+  readonly arguments: Readonly<Record<string, string>>;
+}
+
+/** A tool as the model is told of it. Every parameter is a string and required. */
+export interface ToolSignature {
+  readonly name: string;
+  readonly description: string;
+  readonly parameters: Readonly<Record<string, { readonly description: string }>>;
+}
+
+/** Restricts what may be sampled to the text of one JSON tool call. Stateful: one object for one call. */
+export interface Constraint extends AsyncDisposable {
+  readonly brand: 'Constraint';
+}
+
+/** How the next token is chosen. One object lasts for one turn; the driver may keep sampler state by identity. */
+export interface Sampling {
+  /** 0 is greedy. */
+  readonly temperature: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly minP?: number;
+  readonly seed?: number;
+  /** Read before each token; may be set and cleared in the course of a turn. */
+  constraint: Constraint | undefined;
+}
+
+/** One sequence of the engine: its tokens are in the KV cache. */
+export interface Slot {
+  readonly id: number;
+  /** Tokens whose attention state is resident, in order. */
+  readonly length: number;
+  /** How many leading tokens of `tokens` are resident already. */
+  commonPrefix(tokens: readonly Token[]): number;
+  /** Forgets everything from position `length` on; more where the engine cannot forget a part, as `length` then tells. */
+  truncate(length: number): Promise<void>;
+}
+
+export interface StepWork {
+  readonly slot: Slot;
+  /** Evaluated in order after what is resident. At least one. */
+  readonly tokens: readonly Token[];
+  /** Where given, the token after the last one is sampled. */
+  readonly sampling?: Sampling;
+}
+
+export type StepResult =
+  | { readonly ok: true; readonly token?: Token }
+  /** This sequence failed; the others of the step are not affected. Its slot must be reset before it is used again. */
+  | { readonly ok: false; readonly error: Error };
+
+/** How a model writes a tool call in its answer, learnt from its chat template. */
+export interface ToolCallMarkers {
+  readonly open: string;
+  readonly close: string;
+}
+
+export interface InferenceDriver extends AsyncDisposable {
+  readonly info: DriverInfo;
+  readonly slots: readonly Slot[];
+  readonly toolCallMarkers: ToolCallMarkers;
+
+  /** Text with the model's special tokens recognised, as a rendered prompt needs. */
+  tokenize(text: string): Token[];
+  /** Text of tokens, special tokens included. A token may end inside a character: decode from the start of a run. */
+  detokenize(tokens: readonly Token[]): string;
+  isEndOfTurn(token: Token): boolean;
+
+  /** The conversation in the model's own chat template, ending where the assistant's answer begins. */
+  render(messages: readonly ChatMessage[], tools: readonly ToolSignature[]): string;
+
+  /** Only `{"name": …, "arguments": {…}}` of one of these tools can be sampled while it is set. */
+  createConstraint(tools: readonly ToolSignature[]): Promise<Constraint>;
+
+  /**
+   * Runs one device batch. Results stand in the order of `work`; each slot at most once.
+   * @throws KernelError `deviceFailed` when the whole batch failed.
+   */
+  step(work: readonly StepWork[]): Promise<readonly StepResult[]>;
+
+  /** Makes a slot usable again after a failure, empty. */
+  reset(slot: Slot): Promise<void>;
+}

@@ -1,0 +1,158 @@
+/**
+ * The inference driver on llama.cpp. Loads one model into one context whose sequences are the slots, and computes
+ * what each step says, as one device batch. It decides nothing: no token is sampled, shifted, skipped or added that
+ * a step did not ask for. A sequence that fails fails alone; only a batch that failed as a whole throws.
+ */
+
+import { LlamaGrammarEvaluationState, type LlamaGrammar } from 'node-llama-cpp';
+import type { Token as EngineToken } from 'node-llama-cpp';
+import { KernelError, invariant, messageOf } from '../../shared/errors.js';
+import type { EngineSettings } from '../../shared/settings.js';
+import type {
+  ChatMessage,
+  Constraint,
+  DriverInfo,
+  InferenceDriver,
+  Slot,
+  StepResult,
+  StepWork,
+  Token,
+  ToolCallMarkers,
+  ToolSignature,
+} from '../driver.js';
+import { admitStep, overflowOf } from '../stepAdmission.js';
+import { LlamaConstraint, engineStateOf } from './constraint.js';
+import type { EngineLog } from './engine.js';
+import { toolCallGrammar } from './grammar.js';
+import { splitAtMarks } from './literalText.js';
+import { loadModel, type LoadedModel } from './loadModel.js';
+import { LlamaSlot } from './slot.js';
+
+/**
+ * @param settings with the absolute path of a model file in `model`
+ * @throws KernelError `modelUnusable`, `unsafeConfiguration`, `outOfMemory`, or `deviceFailed` when the named device
+ * does not work
+ */
+export async function createLlamaDriver(settings: EngineSettings, log: EngineLog): Promise<InferenceDriver> {
+  return new LlamaDriver(await loadModel(settings, log));
+}
+
+class LlamaDriver implements InferenceDriver {
+  readonly info: DriverInfo;
+  readonly slots: readonly Slot[];
+  readonly #parts: LoadedModel;
+  readonly #grammars = new Map<string, Promise<LlamaGrammar>>();
+  #isSpellable: boolean | undefined;
+
+  constructor(parts: LoadedModel) {
+    this.#parts = parts;
+    this.info = parts.info;
+    this.slots = parts.slots;
+  }
+
+  get toolCallMarkers(): ToolCallMarkers {
+    return this.#parts.chatFormat.toolCallMarkers;
+  }
+
+  tokenize(text: string): Token[] {
+    const { model } = this.#parts;
+    return splitAtMarks(text).flatMap((piece, index) => {
+      const tokens: readonly number[] = model.tokenize(
+        piece,
+        true,
+        index === 0 ? undefined : 'trimLeadingSpace',
+      );
+      return tokens as Token[];
+    });
+  }
+
+  detokenize(tokens: readonly Token[]): string {
+    return this.#parts.model.detokenize(tokens as readonly number[] as EngineToken[], true);
+  }
+
+  isEndOfTurn(token: Token): boolean {
+    return this.#parts.model.isEogToken(token as number as EngineToken);
+  }
+
+  render(messages: readonly ChatMessage[], tools: readonly ToolSignature[]): string {
+    return this.#parts.chatFormat.render(messages, tools);
+  }
+
+  async createConstraint(tools: readonly ToolSignature[]): Promise<Constraint> {
+    const text = toolCallGrammar(tools);
+    this.#isSpellable ??= canSpellJson(this);
+    if (!this.#isSpellable) {
+      throw new KernelError('modelUnusable', `the vocabulary of ${this.info.model} cannot spell a tool call`);
+    }
+    let grammar = this.#grammars.get(text);
+    if (grammar === undefined) {
+      grammar = this.#parts.engine.llama.createGrammar({ grammar: text });
+      this.#grammars.set(text, grammar);
+    }
+    return new LlamaConstraint(
+      new LlamaGrammarEvaluationState({ model: this.#parts.model, grammar: await grammar }),
+    );
+  }
+
+  async step(work: readonly StepWork[]): Promise<readonly StepResult[]> {
+    admitStep(work, this.info.batchTokens);
+    for (const { sampling } of work) engineStateOf(sampling?.constraint);
+    // All of them are requested before the engine's next cycle, which is what makes them one batch.
+    const outcomes = await Promise.all(work.map((each) => this.#evaluate(each)));
+    const requested = outcomes.filter(({ wasRequested }) => wasRequested);
+    const batchError = requested[0]?.batchError;
+    if (batchError !== undefined && requested.every((outcome) => outcome.batchError !== undefined)) {
+      throw batchError;
+    }
+    return outcomes.map(({ result }) => result);
+  }
+
+  async reset(slot: Slot): Promise<void> {
+    await ownSlot(slot).reset();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { slots, context, model, engine } = this.#parts;
+    this.#grammars.clear();
+    await Promise.allSettled(slots.map((slot) => slot.dispose()));
+    await context.dispose();
+    await model.dispose();
+    await engine.llama.dispose();
+  }
+
+  async #evaluate(work: StepWork): Promise<Outcome> {
+    const overflow = overflowOf(work, this.info.contextTokens);
+    if (overflow !== undefined) return { wasRequested: false, result: { ok: false, error: overflow } };
+    const slot = ownSlot(work.slot);
+    const before = slot.length;
+    try {
+      const token = await slot.evaluate(work.tokens, work.sampling);
+      return { wasRequested: true, result: token === undefined ? { ok: true } : { ok: true, token } };
+    } catch (thrown) {
+      const reasons = [messageOf(thrown), this.#parts.engine.takeComplaints()].filter((text) => text !== '');
+      const error = new KernelError('deviceFailed', `the engine failed: ${reasons.join('; ')}`, {
+        cause: thrown,
+      });
+      // A batch that failed left nothing resident; a failure afterwards is this sequence's own.
+      const batchError = slot.length === before ? error : undefined;
+      return { wasRequested: true, batchError, result: { ok: false, error } };
+    }
+  }
+}
+
+interface Outcome {
+  readonly wasRequested: boolean;
+  readonly result: StepResult;
+  readonly batchError?: KernelError | undefined;
+}
+
+function ownSlot(slot: Slot): LlamaSlot {
+  invariant(slot instanceof LlamaSlot, 'a slot belongs to the driver that made it');
+  return slot;
+}
+
+/** A grammar that no token can continue would stop the engine's sampling for good, for every sequence. */
+function canSpellJson(driver: LlamaDriver): boolean {
+  const printable = Array.from({ length: 95 }, (_, index) => String.fromCharCode(32 + index));
+  return printable.every((character) => driver.detokenize(driver.tokenize(character)).includes(character));
+}

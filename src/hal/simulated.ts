@@ -1,0 +1,239 @@
+/**
+ * An inference driver without a model, for tests and for simulations of many agents. What the "model" says is a
+ * function of the prompt, time passes on a clock that the caller owns, and failures happen where the caller puts
+ * them; the same inputs always give the same run. Every step is asynchronous and takes no real time. It keeps the
+ * contract of the interface to the letter, so that what runs against it runs against an engine.
+ */
+
+import { KernelError, invariant } from '../shared/errors.js';
+import type {
+  ChatMessage,
+  Constraint,
+  DriverInfo,
+  InferenceDriver,
+  Sampling,
+  Slot,
+  StepResult,
+  StepWork,
+  Token,
+  ToolCallMarkers,
+  ToolSignature,
+} from './driver.js';
+import type { ManualClock } from './manualClock.js';
+import { endOfTurn, SimulatedVocabulary } from './simulatedVocabulary.js';
+import { admitStep, overflowOf } from './stepAdmission.js';
+
+/** What goes wrong in a step. */
+export type SimulatedFault =
+  /** The whole batch fails; nothing of it becomes resident. */
+  | { readonly kind: 'batch'; readonly error: Error }
+  /** One sequence fails; the others go on. */
+  | { readonly kind: 'slot'; readonly slot: number; readonly error: Error }
+  /** The engine hangs until the promise settles. */
+  | { readonly kind: 'stall'; readonly until: Promise<void> };
+
+export interface SimulatedStep {
+  /** Counted from 0 over the driver's life. */
+  readonly index: number;
+  readonly work: readonly StepWork[];
+}
+
+export interface SimulatedOptions {
+  /**
+   * The assistant's answer to a prompt, up to but without the end of the turn. Called when sampling starts a turn,
+   * with everything resident as text.
+   */
+  readonly respond: (prompt: string) => string;
+  readonly slots?: number;
+  readonly contextTokens?: number;
+  readonly batchTokens?: number;
+  readonly kvBytesPerToken?: number;
+  /** Moved by what each step costs. */
+  readonly clock?: ManualClock;
+  readonly costMs?: (prefillTokens: number, decodeSequences: number) => number;
+  /** Asked before each step. */
+  readonly fault?: (step: SimulatedStep) => SimulatedFault | undefined;
+}
+
+const defaults = { slots: 8, contextTokens: 4096, prefillTokens: 512, kvBytesPerToken: 1024 };
+
+export function createSimulatedDriver(options: SimulatedOptions): InferenceDriver {
+  return new SimulatedDriver(options);
+}
+
+class SimulatedDriver implements InferenceDriver {
+  readonly info: DriverInfo;
+  readonly slots: readonly SimulatedSlot[];
+  readonly toolCallMarkers: ToolCallMarkers = { open: '<tool_call>', close: '</tool_call>' };
+  readonly #options: SimulatedOptions;
+  readonly #vocabulary = new SimulatedVocabulary();
+  readonly #answers = new WeakMap<Sampling, Answer>();
+  #steps = 0;
+
+  constructor(options: SimulatedOptions) {
+    this.#options = options;
+    const slots = options.slots ?? defaults.slots;
+    this.slots = Array.from({ length: slots }, (_, id) => new SimulatedSlot(id));
+    this.info = {
+      driver: 'simulated',
+      model: 'simulated',
+      modelPath: '',
+      modelBytes: 0,
+      device: 'simulated',
+      slots,
+      contextTokens: options.contextTokens ?? defaults.contextTokens,
+      kvBytesPerToken: options.kvBytesPerToken ?? defaults.kvBytesPerToken,
+      batchTokens: options.batchTokens ?? defaults.prefillTokens + slots,
+    };
+  }
+
+  tokenize(text: string): Token[] {
+    return this.#vocabulary.tokenize(text);
+  }
+
+  detokenize(tokens: readonly Token[]): string {
+    return this.#vocabulary.detokenize(tokens);
+  }
+
+  isEndOfTurn(token: Token): boolean {
+    return token === endOfTurn;
+  }
+
+  render(messages: readonly ChatMessage[], tools: readonly ToolSignature[]): string {
+    const turns = messages.map((message) => renderTurn(message));
+    const told =
+      tools.length === 0 ? [] : [turn('system', `Tools: ${tools.map(({ name }) => name).join(', ')}`)];
+    return [...told, ...turns, '<|im_start|>assistant\n'].join('');
+  }
+
+  /** Restricts nothing: what `respond` says is what the model says. */
+  createConstraint(tools: readonly ToolSignature[]): Promise<Constraint> {
+    if (tools.length === 0) {
+      return Promise.reject(new KernelError('badRequest', 'a tool call cannot be asked for without tools'));
+    }
+    return Promise.resolve({ brand: 'Constraint', [Symbol.asyncDispose]: () => Promise.resolve() });
+  }
+
+  async step(work: readonly StepWork[]): Promise<readonly StepResult[]> {
+    admitStep(work, this.info.batchTokens);
+    const { clock, costMs, fault } = this.#options;
+    const failure = fault?.({ index: this.#steps++, work });
+    await (failure?.kind === 'stall' ? failure.until : Promise.resolve());
+    clock?.advance(costMs?.(...countsOf(work)) ?? 0);
+    if (failure?.kind === 'batch') {
+      throw new KernelError('deviceFailed', `the engine failed: ${failure.error.message}`, {
+        cause: failure.error,
+      });
+    }
+    return work.map((each) => this.#evaluate(each, failure));
+  }
+
+  reset(slot: Slot): Promise<void> {
+    ownSlot(slot).reset();
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve();
+  }
+
+  #evaluate(work: StepWork, failure: SimulatedFault | undefined): StepResult {
+    const slot = ownSlot(work.slot);
+    if (failure?.kind === 'slot' && failure.slot === slot.id) slot.failure = failure.error;
+    const error = slot.failure ?? overflowOf(work, this.info.contextTokens);
+    if (error !== undefined) return { ok: false, error };
+    slot.append(work.tokens);
+    return work.sampling === undefined
+      ? { ok: true }
+      : { ok: true, token: this.#sample(slot, work.sampling) };
+  }
+
+  /**
+   * An answer belongs to the turn, not to the slot: a turn that moves to another slot goes on where it was. When the
+   * tokens leave the answer's text, as they do when the kernel replaces one, the model answers to what is there.
+   */
+  #sample(slot: SimulatedSlot, sampling: Sampling): Token {
+    let answer = this.#answers.get(sampling);
+    if (answer === undefined || !continues(answer, slot)) {
+      const text = this.#options.respond(this.#vocabulary.detokenize(slot.tokens));
+      answer = { start: slot.length, tokens: [...this.#vocabulary.tokenize(text), endOfTurn] };
+      this.#answers.set(sampling, answer);
+    }
+    return answer.tokens[slot.length - answer.start] ?? endOfTurn;
+  }
+}
+
+interface Answer {
+  /** The position of its first token in the sequence. */
+  readonly start: number;
+  readonly tokens: readonly Token[];
+}
+
+/** Whether what is resident after the prompt is a beginning of the answer. */
+function continues({ start, tokens }: Answer, slot: SimulatedSlot): boolean {
+  if (slot.length < start || slot.length - start >= tokens.length) return false;
+  for (let position = start; position < slot.length; position++) {
+    if (slot.tokens[position] !== tokens[position - start]) return false;
+  }
+  return true;
+}
+
+class SimulatedSlot implements Slot {
+  readonly id: number;
+  #tokens: Token[] = [];
+  /** Set by a failed step; only a reset makes the slot usable again. */
+  failure: Error | undefined;
+
+  constructor(id: number) {
+    this.id = id;
+  }
+
+  get tokens(): readonly Token[] {
+    return this.#tokens;
+  }
+
+  get length(): number {
+    return this.#tokens.length;
+  }
+
+  commonPrefix(tokens: readonly Token[]): number {
+    const end = Math.min(this.#tokens.length, tokens.length);
+    let length = 0;
+    while (length < end && this.#tokens[length] === tokens[length]) length++;
+    return length;
+  }
+
+  truncate(length: number): Promise<void> {
+    if (length < this.#tokens.length) this.#tokens.length = Math.max(0, length);
+    return Promise.resolve();
+  }
+
+  append(tokens: readonly Token[]): void {
+    for (const token of tokens) this.#tokens.push(token);
+  }
+
+  reset(): void {
+    this.#tokens = [];
+    this.failure = undefined;
+  }
+}
+
+function ownSlot(slot: Slot): SimulatedSlot {
+  invariant(slot instanceof SimulatedSlot, 'a slot belongs to the driver that made it');
+  return slot;
+}
+
+/** A sequence decodes when it is given one token and asked for the next; every other token is prefill. */
+function countsOf(work: readonly StepWork[]): [prefillTokens: number, decodeSequences: number] {
+  const decodes = work.filter(({ tokens, sampling }) => tokens.length === 1 && sampling !== undefined).length;
+  return [work.reduce((sum, { tokens }) => sum + tokens.length, 0) - decodes, decodes];
+}
+
+function renderTurn(message: ChatMessage): string {
+  if (message.role === 'tool') return turn('user', `<tool_response>\n${message.content}\n</tool_response>`);
+  if (message.role !== 'assistant' || message.toolCall === undefined)
+    return turn(message.role, message.content);
+  return turn('assistant', `${message.content}<tool_call>${JSON.stringify(message.toolCall)}</tool_call>`);
+}
+
+const turn = (role: string, content: string): string => `<|im_start|>${role}\n${content}<|im_end|>\n`;

@@ -1,0 +1,71 @@
+// The kernel beside the editor, as the operating system sees it: it dies and the editor says so; the editor goes and
+// the kernel does not stay.
+
+import assert from 'node:assert/strict';
+import { openInstalledExtension, type InstalledExtension } from '../support/installedExtension.js';
+import { findKernels, isAlive, listProcesses, until, type ProcessEntry } from '../support/processes.js';
+import {
+  answer,
+  notification,
+  outputText,
+  pickMany,
+  runCommand,
+  screenshot,
+  type,
+  waitForWorkbench,
+} from '../support/workbench.js';
+
+suite('the kernel beside the editor', () => {
+  let editor: InstalledExtension;
+
+  suiteSetup(async () => {
+    editor = await openInstalledExtension();
+  });
+
+  teardown(async function () {
+    if (this.currentTest?.state !== 'failed') return;
+    await screenshot(editor.page, `failed-${this.currentTest.title.replaceAll(/\W+/g, '-')}`);
+  });
+
+  suiteTeardown(() => editor.close());
+
+  async function startRun(): Promise<ProcessEntry> {
+    await runCommand(editor.page, 'Agents: Run Agent');
+    await pickMany(editor.page, 'Run Agent', ['scout']);
+    await type(editor.page, 'Task for', 'Where is parseEntries defined?');
+    await notification(editor.page, /scout wants to/).waitFor();
+    const kernels = await findKernels(editor.profile.extensions);
+    assert.equal(kernels.length, 1);
+    return kernels[0]!;
+  }
+
+  test('killed during a run, the editor says so and the next run works', async () => {
+    const kernel = await startRun();
+    process.kill(kernel.pid, 'SIGKILL');
+    await notification(editor.page, /Kernel stopped.*was restarted/).waitFor();
+    await screenshot(editor.page, 'kernel-restarted');
+    const next = await startRun();
+    assert.notEqual(next.pid, kernel.pid);
+    await answer(editor.page, /scout wants to/, 'Allow Once');
+    await until(
+      'the next run answers',
+      async () => (await outputText(editor.page)).includes('✓ answered'),
+      60_000,
+    );
+  });
+
+  test('the window is reloaded and its kernel ends', async () => {
+    const kernel = await startRun();
+    await editor.page.reload();
+    await waitForWorkbench(editor.page);
+    await until('the kernel of the old window is gone', () => !isAlive(kernel.pid), 30_000);
+  });
+
+  test('the extension host is killed and its kernel ends by itself', async () => {
+    const kernel = await startRun();
+    const host = (await listProcesses()).find(({ pid }) => pid === kernel.parent);
+    assert.ok(host?.command.includes('extensionHost') === true, host?.command);
+    process.kill(host.pid, 'SIGKILL');
+    await until('the orphaned kernel is gone', () => !isAlive(kernel.pid), 30_000);
+  });
+});

@@ -1,0 +1,129 @@
+/**
+ * The controls of the page, and the only module that knows the library they come from: another library is a change
+ * of this file. It hands out plain elements and takes plain values; it never takes markup.
+ */
+
+import {
+  provideVSCodeDesignSystem,
+  vsCodeBadge,
+  vsCodeButton,
+  vsCodeDataGrid,
+  vsCodeDataGridCell,
+  vsCodeDataGridRow,
+  vsCodeDropdown,
+  vsCodeOption,
+  vsCodeProgressRing,
+} from '@vscode/webview-ui-toolkit';
+
+export function registerControls(): void {
+  provideVSCodeDesignSystem().register(
+    vsCodeBadge(),
+    vsCodeButton(),
+    vsCodeDataGrid(),
+    vsCodeDataGridCell(),
+    vsCodeDataGridRow(),
+    vsCodeDropdown(),
+    vsCodeOption(),
+    vsCodeProgressRing(),
+  );
+}
+
+function control(tag: string, className: string): HTMLElement {
+  const element = document.createElement(tag);
+  element.className = className;
+  return element;
+}
+
+export function badge(className: string): HTMLElement {
+  return control('vscode-badge', className);
+}
+
+export function progressRing(className: string): HTMLElement {
+  return control('vscode-progress-ring', className);
+}
+
+export interface ButtonOptions {
+  readonly className: string;
+  readonly appearance: 'primary' | 'secondary' | 'icon';
+  readonly onPress: () => void;
+}
+
+/** The caller gives it content: a label, or an icon and a name for those who cannot see it. */
+export function button({ className, appearance, onPress }: ButtonOptions): HTMLElement {
+  const element = control('vscode-button', className);
+  element.setAttribute('appearance', appearance);
+  element.addEventListener('click', onPress);
+  return element;
+}
+
+export function setDisabled(element: HTMLElement, isDisabled: boolean): void {
+  element.toggleAttribute('disabled', isDisabled);
+}
+
+export interface Dropdown {
+  readonly element: HTMLElement;
+  /** Leaves the control alone while a person has it open. */
+  show(value: string): void;
+}
+
+export interface DropdownOptions {
+  readonly className: string;
+  readonly label: string;
+  readonly values: readonly string[];
+  readonly onPick: (value: string) => void;
+}
+
+export function dropdown({ className, label, values, onPick }: DropdownOptions): Dropdown {
+  const element = control('vscode-dropdown', className) as HTMLElement & { value: string; open: boolean };
+  element.setAttribute('aria-label', label);
+  for (const value of values) {
+    const option = control('vscode-option', '');
+    option.setAttribute('value', value);
+    option.textContent = value;
+    element.append(option);
+  }
+  element.addEventListener('change', () => onPick(element.value));
+  return {
+    element,
+    show(value) {
+      if (!element.open && element.value !== value) element.value = value;
+    },
+  };
+}
+
+export function grid(label: string): HTMLElement {
+  const element = control('vscode-data-grid', 'grid');
+  element.setAttribute('generate-header', 'none');
+  element.setAttribute('aria-label', label);
+  return element;
+}
+
+export function gridRow(kind: 'header' | 'default'): HTMLElement {
+  const element = control('vscode-data-grid-row', `row ${kind}`);
+  if (kind === 'header') element.setAttribute('row-type', 'header');
+  return element;
+}
+
+export function gridCell(kind: 'columnheader' | 'default', column: string): HTMLElement {
+  const element = control('vscode-data-grid-cell', `cell ${column}`);
+  // Without it the control names a column "undefined", and all cells share it.
+  element.setAttribute('grid-column', 'auto');
+  if (kind === 'columnheader') element.setAttribute('cell-type', 'columnheader');
+  return element;
+}
+
+/**
+ * Lets Tab into a cell that holds controls; the arrow keys that walk the cells then go to the first of them. The cell
+ * of this library is otherwise a wall: what stands in it is skipped. To be called when the cell is on the page.
+ */
+export function letFocusIn(cell: HTMLElement): void {
+  const first = (): HTMLElement | null =>
+    cell.querySelector<HTMLElement>(':is(vscode-button, vscode-dropdown):not([disabled], [hidden])');
+  if (first() === null || !cell.hasAttribute('tabindex')) return;
+  cell.removeAttribute('tabindex');
+  cell.focus = () => {
+    const target = first();
+    if (target === null) cell.tabIndex = -1;
+    HTMLElement.prototype.focus.call(target ?? cell);
+  };
+}
