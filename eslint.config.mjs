@@ -44,7 +44,7 @@ export default tseslint.config(
       'artifacts/',
       '.cache/',
       '.vscode-test/',
-      'wasm-tools/',
+      'wasm-tools/**/*.ts',
       'test/fixtures/',
       'models/',
     ],

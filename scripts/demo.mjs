@@ -138,6 +138,8 @@ async function demo(root) {
 const { status } = await start(['esbuild.mjs'], 'inherit');
 if (status !== 0) process.exit(status ?? 1);
 
+// Ctrl-c goes to the agents as well: they stop and report, and this program cleans up after them.
+process.on('SIGINT', () => undefined);
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'amk-demo-')));
 try {
   process.exitCode = await demo(root);

@@ -9,16 +9,15 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = 'wasm-tools';
 const compiler = createRequire(import.meta.url).resolve('assemblyscript/bin/asc.js');
 const processes = 2;
 
-const settings = [
-  ...['-O3', '--shrinkLevel', '1', '--converge', '--noColors'],
-  ...['--use', `abort=${folder}/lib/host/abort`],
-];
+// Fast code first, since a search goes through megabytes. The names of functions are not kept.
+const settings = ['-O3', '--shrinkLevel', '1', '--noColors', '--use', `abort=${folder}/lib/host/abort`];
 
 /** Compiles in the project's root, so that no path of this machine gets into the module. */
 async function compile(name, target) {
@@ -39,11 +38,6 @@ async function isCurrent(name, built) {
   return committed !== undefined && committed.equals(await readFile(built));
 }
 
-/** Takes the next name until none is left; several of these share the list. */
-async function work(names, action) {
-  for (let name = names.pop(); name !== undefined; name = names.pop()) await action(name);
-}
-
 async function toolNames() {
   const entries = await readdir(join(root, folder), { withFileTypes: true });
   const folders = entries.filter((entry) => entry.isDirectory() && entry.name !== 'lib');
@@ -51,8 +45,11 @@ async function toolNames() {
 }
 
 async function inParallel(names, action) {
-  const queue = names.toReversed();
-  await Promise.all(Array.from({ length: processes }, () => work(queue, action)));
+  const queue = [...names];
+  const work = async () => {
+    for (let name = queue.shift(); name !== undefined; name = queue.shift()) await action(name);
+  };
+  await Promise.all(Array.from({ length: processes }, work));
 }
 
 async function check(names) {
@@ -69,14 +66,18 @@ async function check(names) {
   }
   if (outdated.length === 0) return;
   const list = outdated.sort().map((name) => `${folder}/${name}/${name}.wasm`);
-  throw new Error(`Not what the source gives: ${list.join(', ')}. Run \`npm run build:tools\` and commit the result.`);
+  throw new Error(
+    `Not what the source gives: ${list.join(', ')}. Run \`npm run build:tools\` and commit the result.`,
+  );
 }
 
-const flags = process.argv.slice(2);
-const wanted = flags.filter((flag) => !flag.startsWith('-'));
 try {
-  const names = wanted.length > 0 ? wanted : await toolNames();
-  if (flags.includes('--check')) await check(names);
+  const { values, positionals } = parseArgs({
+    options: { check: { type: 'boolean' } },
+    allowPositionals: true,
+  });
+  const names = positionals.length > 0 ? positionals : await toolNames();
+  if (values.check) await check(names);
   else await inParallel(names, (name) => compile(name, `${folder}/${name}/${name}.wasm`));
 } catch (error) {
   console.error(error.message);

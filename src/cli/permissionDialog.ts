@@ -88,11 +88,10 @@ export class PermissionDialog {
   }
 
   #describeMenu(request: PermissionRequest): string {
-    const choices = scopeChoicesOf(request.access);
-    if (this.#menu === 'answer') {
-      return choices.length === 0 ? '[o]nce, [d]eny?' : '[o]nce, this [r]un, this [s]ession, [d]eny?';
-    }
-    const scopes = choices.map(({ label }, index) => `[${index + 1}] ${escapeForDisplay(label)}`);
+    if (this.#menu === 'answer') return '[o]nce, this [r]un, this [s]ession, [d]eny?';
+    const scopes = scopeChoicesOf(request.access).map(
+      ({ label }, index) => `[${index + 1}] ${escapeForDisplay(label)}`,
+    );
     return `for this ${this.#menu.lifetime}: ${scopes.join('  ')}  [b]ack, [d]eny`;
   }
 
@@ -103,14 +102,12 @@ export class PermissionDialog {
         this.#remove(question, { kind: 'allow', lifetime: 'once', scope: scopeOf(access) });
         break;
       case 'd':
-        this.#remove(question, { kind: 'deny', reason: 'refused by the person at the terminal' });
+        this.#remove(question, { kind: 'deny', reason: '' });
         break;
       case 'r':
       case 's':
-        if (scopeChoicesOf(access).length > 0) {
-          this.#menu = { lifetime: key.toLowerCase() === 'r' ? 'run' : 'session' };
-          this.#options.onChange();
-        }
+        this.#menu = { lifetime: key.toLowerCase() === 'r' ? 'run' : 'session' };
+        this.#options.onChange();
         break;
       default:
         // Any other key was meant for something else.

@@ -72,9 +72,10 @@ export function plainPresentation({ write, isVerbose }: PlainOptions): Presentat
     note,
     askPermission(request) {
       const { capability } = request.access;
-      const reason = `no terminal to ask; give --grant ${quoteForShell(`${capability}:${scopeOf(request.access)}`)}`;
-      note(`${describeWish(request)}: denied, ${reason}`);
-      return Promise.resolve({ kind: 'deny', reason });
+      const grant = quoteForShell(`${capability}:${scopeOf(request.access)}`);
+      note(`${describeWish(request)}: denied, no terminal to ask; give --grant ${grant}`);
+      // What to do about it is for the person: to the agent a refusal without a reason says all there is.
+      return Promise.resolve({ kind: 'deny', reason: '' });
     },
     dispose: () => undefined,
   };

@@ -10,7 +10,7 @@ import { escapeForDisplay } from '../shared/escape.js';
 import type { Disposable } from '../shared/lifecycle.js';
 import type { PermissionAnswer, PermissionRequest, Pid } from '../shared/protocol.js';
 import type { Fleet } from './fleet.js';
-import type { PendingPermission, PermissionQueue } from './permissionQueue.js';
+import { settles, type PendingPermission, type PermissionQueue } from './permissionQueue.js';
 import { shownScopesOf, wishOf, type Wish } from './permissionText.js';
 
 /**
@@ -45,6 +45,8 @@ export class PermissionPrompt implements Disposable {
   readonly #fleet: Fleet;
   readonly #showText: (text: string) => void;
   readonly #asked = new Map<number, Asked>();
+  /** Questions that an answer to another one covers: the kernel takes them back in a moment. */
+  readonly #covered = new Set<number>();
   readonly #subscription: Disposable;
 
   constructor({ queue, fleet, showText }: PermissionPromptOptions) {
@@ -73,10 +75,13 @@ export class PermissionPrompt implements Disposable {
     for (const id of this.#asked.keys()) {
       if (!this.#queue.has(id)) this.#asked.delete(id);
     }
+    for (const id of this.#covered) {
+      if (!this.#queue.has(id)) this.#covered.delete(id);
+    }
     for (const pending of this.#queue.pending) {
       const open = [...this.#asked.values()].filter(({ state }) => state === 'open');
       if (open.length >= maxOpen) return;
-      if (!this.#asked.has(pending.id)) void this.#ask(pending);
+      if (!this.#asked.has(pending.id) && !this.#covered.has(pending.id)) void this.#ask(pending);
     }
   }
 
@@ -90,7 +95,12 @@ export class PermissionPrompt implements Disposable {
     if (answer === undefined) {
       asked.state = 'closed';
       this.#askNext();
-    } else if (!this.#queue.answer(pending.id, answer)) {
+      return;
+    }
+    for (const other of this.#queue.pending) {
+      if (settles(answer, pending.request, other.request)) this.#covered.add(other.id);
+    }
+    if (!this.#queue.answer(pending.id, answer)) {
       const name = escapeForDisplay(pending.request.agent);
       void vscode.window.showInformationMessage(`${name} no longer asks; nothing was granted.`);
     }

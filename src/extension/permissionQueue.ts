@@ -3,6 +3,7 @@
  * ended, or a grant given meanwhile covers it); nothing else settles one, least of all time. Each is settled once.
  */
 
+import { covers } from '../shared/capability.js';
 import { Emitter } from '../shared/emitter.js';
 import { KernelError } from '../shared/errors.js';
 import type { PermissionAnswer, PermissionRequest, Pid } from '../shared/protocol.js';
@@ -14,6 +15,17 @@ export interface PendingPermission {
 
 interface Entry extends PendingPermission {
   readonly settle: (answer: PermissionAnswer | undefined) => void;
+}
+
+/** Whether the right given in answer to `asked` covers what `other` asks for as well. */
+export function settles(
+  answer: PermissionAnswer,
+  asked: PermissionRequest,
+  other: PermissionRequest,
+): boolean {
+  if (answer.kind === 'deny' || answer.lifetime === 'once') return false;
+  if (answer.lifetime === 'run' && other.pid !== asked.pid) return false;
+  return covers({ capability: asked.access.capability, scope: answer.scope }, other.access);
 }
 
 export class PermissionQueue {

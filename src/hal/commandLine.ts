@@ -72,14 +72,20 @@ export function invocationOf(
 ): Invocation {
   const isBatch = rules === win32 && /\.(?:bat|cmd)$/i.test(file);
   if (!isBatch) return { file, argv, verbatim: false };
-  const unsafe = argv.slice(1).find((word) => /["%!^&|<>()\r\n]/.test(word));
+  const words = [file, ...argv.slice(1)];
+  const unsafe = words.find((word) => /["%!^&|<>()\r\n]/.test(word));
   if (unsafe !== undefined) {
     throw new KernelError(
       'badRequest',
-      `the word ${unsafe} cannot be given to the batch file ${argv[0] ?? file}`,
+      `the batch file ${argv[0] ?? file} cannot be given the word ${unsafe}`,
     );
   }
-  const line = [file, ...argv.slice(1)].map((word) => `"${word}"`).join(' ');
-  const interpreter = valueOf('COMSPEC', environment, rules) || 'C:\\Windows\\System32\\cmd.exe';
-  return { file: interpreter, argv: [interpreter, '/d', '/s', '/c', `"${line}"`], verbatim: true };
+  const line = words.map((word) => `"${word}"`).join(' ');
+  // Not by COMSPEC, which may name anything.
+  const interpreter = win32.join(
+    valueOf('SYSTEMROOT', environment, rules) || 'C:\\Windows',
+    'System32',
+    'cmd.exe',
+  );
+  return { file: interpreter, argv: [interpreter, '/d', '/v:off', '/s', '/c', `"${line}"`], verbatim: true };
 }

@@ -199,12 +199,13 @@ async function explained<T>(asked: string, action: () => Promise<T>): Promise<T>
 /** Never waits for a FIFO, never follows a last link, never gets a terminal. What a platform lacks counts as 0. */
 const safely = constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
 
-/** Opens without following a last link: a link there now was none when the path was resolved. */
+/** Opens without following a last link. A link there, or where a folder was, came after the path was resolved. */
 async function openNamed(path: string, flags: number, asked: string): Promise<FileHandle> {
   try {
     return await open(path, flags | safely);
   } catch (error) {
-    throw (error as NodeJS.ErrnoException).code === 'ELOOP' ? moved(asked) : error;
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    throw ['ELOOP', 'ENOTDIR'].includes(code) ? moved(asked) : error;
   }
 }
 

@@ -68,7 +68,10 @@ export function createProcesses(options: ProcessesOptions): Processes {
   const environment = options.environment ?? process.env;
   const reapers = new Reapers(options.reaperPath);
   return {
-    resolve: (word, workspace) => resolveProgram(word, workspace, environment),
+    resolve: (word, workspace) => {
+      reapers.prepare();
+      return resolveProgram(word, workspace, environment);
+    },
     run: async (command, signal) => {
       if (signal.aborted) throw cancelled();
       const request = await requestFor(command, environment);
@@ -147,20 +150,25 @@ class Reapers {
     if (this.#hasEnded) throw cancelled();
     const spare = this.#spare;
     this.#spare = undefined;
-    const reaper = spare?.child.connected === true ? spare : this.#start();
+    const reaper = spare !== undefined && isUsable(spare) ? spare : this.#start();
     reaper.child.ref();
     reaper.child.channel?.ref();
     reaper.stdout.ref();
     return reaper;
   }
 
-  /** Has one ready for the next command. An idle one never keeps this process alive. */
+  /** Has one ready for the next command, if the system has room. An idle one never keeps this process alive. */
   prepare(): void {
-    if (this.#hasEnded || this.#spare?.child.connected === true) return;
-    this.#spare = this.#start();
-    this.#spare.child.unref();
-    this.#spare.child.channel?.unref();
-    this.#spare.stdout.unref();
+    if (this.#hasEnded || (this.#spare !== undefined && isUsable(this.#spare))) return;
+    try {
+      const spare = this.#start();
+      spare.child.unref();
+      spare.child.channel?.unref();
+      spare.stdout.unref();
+      this.#spare = spare;
+    } catch {
+      this.#spare = undefined;
+    }
   }
 
   /** Ends what runs, and resolves when all of it is gone. */
@@ -186,15 +194,21 @@ class Reapers {
       // An Electron binary is a Node only while this variable says so.
       env: { ...own, ELECTRON_RUN_AS_NODE: '1' },
     });
+    // What could not be started is seen below; what could not be sent to it, by its end.
+    child.on('error', () => undefined);
+    // Node leaves both out when the system refuses another process.
+    const { pid, stdout } = child as { readonly pid?: number; readonly stdout?: Socket | null };
+    if (pid === undefined || !stdout) {
+      throw new KernelError('limitReached', 'the system cannot start another process');
+    }
     this.#live.add(child);
-    const forget = (): void => void this.#live.delete(child);
-    child.once('exit', forget);
-    // Emitted when it could not be started, but also when a message could not be sent to it.
-    child.on('error', () => {
-      if (child.pid === undefined) forget();
-    });
-    return { child, stdout: child.stdout as Socket };
+    child.once('exit', () => this.#live.delete(child));
+    return { child, stdout };
   }
+}
+
+function isUsable({ child }: Reaper): boolean {
+  return child.connected && child.exitCode === null && child.signalCode === null;
 }
 
 /** How a command ended: the first thing that ended it counts, later ones are its consequences. */

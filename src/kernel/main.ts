@@ -182,6 +182,8 @@ function createProcess(peerOf: () => KernelPeer, exit: () => Promise<void>): Pro
 function main(): void {
   invariant(process.send !== undefined, 'the kernel is forked by a client and has its channel');
   startOrphanGuard();
+  // A terminal sends ctrl-c to every process in front of it; when the kernel ends is its client's decision.
+  process.on('SIGINT', () => undefined);
   const exit = async (): Promise<void> => {
     try {
       await kernel.takeDown();

@@ -1,10 +1,10 @@
 /**
- * The scopes that a person is offered when an agent asks for a right, narrowest first. Pure. A scope that would not
- * cover the access, or would mean more than its label says (a command that itself ends in `*`), is not offered:
- * such an access can only be allowed once. Labels are unescaped: paths and commands in them are of unknown origin.
+ * The scopes that a person is offered when an agent asks for a right, narrowest first. Pure. Each covers the access
+ * and means what its label says; there is always at least one. Labels are unescaped: paths and commands in them are
+ * of unknown origin.
  */
 
-import { covers, scopeOf, type Access } from './capability.js';
+import { scopeOf, type Access } from './capability.js';
 
 export interface ScopeChoice {
   readonly label: string;
@@ -13,8 +13,7 @@ export interface ScopeChoice {
 }
 
 export function scopeChoicesOf(access: Access): readonly ScopeChoice[] {
-  const choices = access.capability === 'process.run' ? commandScopes(access.argv) : pathScopes(access.path);
-  return choices.filter(({ scope }) => covers({ capability: access.capability, scope }, access));
+  return access.capability === 'process.run' ? commandScopes(scopeOf(access)) : pathScopes(access.path);
 }
 
 function pathScopes(path: string): readonly ScopeChoice[] {
@@ -26,9 +25,7 @@ function pathScopes(path: string): readonly ScopeChoice[] {
   return [exact, { label: `${folder}/**`, description: 'everything in this folder', scope: folder }, whole];
 }
 
-function commandScopes(argv: readonly string[]): readonly ScopeChoice[] {
-  if (argv.at(-1) === '*') return [];
-  const exact = scopeOf({ capability: 'process.run', argv });
+function commandScopes(exact: string): readonly ScopeChoice[] {
   return [
     { label: exact, description: 'exactly this command', scope: exact },
     { label: `${exact} …`, description: 'this command with any further arguments', scope: `${exact} *` },

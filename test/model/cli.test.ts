@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -107,10 +108,29 @@ suite('amk run on the embedded model', function () {
   });
 
   test('one answer stands alone on stdout, and a line beside it names the model', async () => {
-    const ended = await amk('run', '-w', root, '-g', 'fs.read:src', 'Where is taxOf defined?');
+    const ended = await amk('run', '-w', root, '-g', 'fs.read:.', 'Where is taxOf defined?');
     assert.equal(ended.status, 0, ended.stderr);
     assert.match(ended.stdout, /^[^\n]*src\/tax\.ts:6[^\n]*\n$/);
     assert.match(ended.stderr, /embedded model; --model FILE/);
+  });
+
+  test('ctrl-c reaches the kernel as well, but stops the agents only', async function () {
+    if (process.platform === 'win32') this.skip();
+    const args = ['run', '-w', root, '-g', 'fs.read:.', 'Where is taxOf defined?', 'What is in src?'];
+    // A process group of its own, as a terminal's foreground has one.
+    const child = spawn(process.execPath, [cli, ...args], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      detached: true,
+    });
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (piece: string) => {
+      if (stderr === '') process.kill(-(child.pid ?? 0), 'SIGINT');
+      stderr += piece;
+    });
+    const [status] = (await once(child, 'close')) as [number | null];
+    assert.equal(status, 130, stderr);
+    assert.match(stderr, /stopping the agents/);
+    assert.doesNotMatch(stderr, /kernel process/);
   });
 
   test('agents come from a file, and a file that is wrong is named', async () => {

@@ -23,7 +23,7 @@ export const testServerArgs = ['--vscode-option', 'enable-smoke-test-driver'] as
 
 /** What the editor itself logs in a run without network and without its optional native modules. */
 const chatter =
-  /^(Resolv(ing|ed) connection|Creating a socket|\[(reconnection|AgentHost|AccountPolicy|Service Worker|lifecycle)|Timed out waiting for authentication|Updating additional|(getaddrinfo .*: )?Failed: getaddrinfo|(Error: )?(Could not locate the bindings|Cannot find module '\.\/build)|\[uncaught exception\].*Canceled)/;
+  /^(Resolv(ing|ed) connection|Creating a socket|\[(reconnection|AgentHost|AccountPolicy|Service Worker|lifecycle)|Timed out waiting for authentication|Model is disposed|Updating additional|(getaddrinfo .*: )?Failed: getaddrinfo|(Error: )?(Could not locate the bindings|Cannot find module '\.\/build)|\[uncaught exception\].*Canceled)/;
 
 export async function runInExtensionHost(
   browser: Browser,

@@ -66,15 +66,26 @@ suite('an agent in the installed extension', () => {
   });
 
   test('has a row in the task manager, with its state and tokens', async () => {
+    await runCommand(editor.page, 'View: Close All Editors');
     await runCommand(editor.page, 'Agents: Open Task Manager');
     const manager = taskManager(editor.page);
     await manager.getByText('Where is parseEntries defined?').first().waitFor();
     await manager.getByText('scout').first().waitFor();
     await manager.getByText('answered').first().waitFor();
     const heads = manager.getByRole('columnheader');
-    assert.deepEqual((await heads.allInnerTexts()).slice(0, 2), ['Agent', 'State']);
-    const tops = await heads.evaluateAll((cells) => cells.map((cell) => cell.getBoundingClientRect().top));
-    assert.equal(new Set(tops).size, 1, 'the heads of the columns stand side by side');
+    assert.deepEqual(await heads.allInnerTexts(), [
+      ...['Agent', 'State', 'Class', 'Nice', 'Tokens', 'Tokens/s', 'KV cache', 'Queue wait', ''],
+    ]);
+    const middles = await heads.evaluateAll((cells) =>
+      cells
+        .map((cell) => cell.getBoundingClientRect())
+        .map(({ top, bottom }) => Math.round((top + bottom) / 2)),
+    );
+    assert.equal(new Set(middles).size, 1, 'the heads of the columns stand side by side');
+    await manager
+      .locator('.cell.tokens')
+      .filter({ hasText: /\d+ \+ \d+/ })
+      .waitFor();
     await screenshot(editor.page, 'task-manager');
   });
 
@@ -86,7 +97,7 @@ suite('an agent in the installed extension', () => {
       .filter({ hasText: 'Where is printReport defined?' });
     await row.getByText('blocked').waitFor();
     await row.locator('vscode-button[aria-label^="Raise nice"]').click();
-    await row.locator('.nice').filter({ hasText: '1' }).waitFor();
+    await row.locator('.cell.nice').filter({ hasText: '1' }).waitFor();
     await row.locator('vscode-button[aria-label^="Stop scout"]').click();
     await row.getByText('stopped').first().waitFor();
     await statusBar(editor.page).filter({ hasText: '0 agents' }).waitFor();
@@ -116,7 +127,7 @@ suite('an agent in the installed extension', () => {
     const before = await readFile(file, 'utf8');
     await runAgent('coder', 'Rename printReport to showReport in src/report.ts.');
     await answer(editor.page, /coder wants to change/, 'Deny');
-    await untilOutput(/fs\.write denied/);
+    await untilOutput(/✗ failed: fs\.write was refused/);
     await screenshot(editor.page, 'denied');
     assert.equal(await readFile(file, 'utf8'), before);
   });

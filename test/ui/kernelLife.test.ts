@@ -44,6 +44,9 @@ suite('the kernel beside the editor', () => {
     process.kill(kernel.pid, 'SIGKILL');
     await notification(editor.page, /Kernel stopped.*was restarted/).waitFor();
     await screenshot(editor.page, 'kernel-restarted');
+    // The dead kernel's question is still on the screen, with the same words as the next one's.
+    await runCommand(editor.page, 'Notifications: Clear All Notifications');
+    await notification(editor.page, /./).waitFor({ state: 'detached' });
     const next = await startRun();
     assert.notEqual(next.pid, kernel.pid);
     await answer(editor.page, /scout wants to/, 'Allow Once');

@@ -72,6 +72,24 @@ export function textOf(start: usize, end: usize): string {
 
 /** Whether nothing that could be part of the same word touches the bytes from `at` to `to`. */
 export function isWholeWord(at: usize, to: usize, start: usize, end: usize): bool {
-  if (at > start && isWord(load<u8>(at)) && isWord(load<u8>(at - 1))) return false;
-  return !(to < end && isWord(load<u8>(to - 1)) && isWord(load<u8>(to)));
+  if (at > start && isWord(load<u8>(at)) && isWordCharacter(characterStart(at - 1, start), end)) return false;
+  return !(to < end && isWord(load<u8>(to - 1)) && isWordCharacter(to, end));
+}
+
+/** Where the character begins that the byte at `at` belongs to. */
+function characterStart(at: usize, start: usize): usize {
+  while (at > start && (load<u8>(at) & 0xc0) == 0x80) at--;
+  return at;
+}
+
+/** As {@link isWord}, for a whole character: quotes, dashes, blanks and byte order marks beyond ASCII end a word too. */
+function isWordCharacter(at: usize, end: usize): bool {
+  const first = load<u8>(at);
+  const second: u8 = at + 1 < end ? load<u8>(at + 1) : 0;
+  const third: u8 = at + 2 < end ? load<u8>(at + 2) : 0;
+  // U+0080 to U+00BF: controls, the fixed blank, signs. U+2000 to U+207F: blanks and punctuation.
+  if (first == 0xc2 || (first == 0xe2 && second <= 0x81)) return false;
+  // U+3000 to U+303F: punctuation of Chinese and Japanese. U+FEFF: the byte order mark.
+  if (first == 0xe3 && second == 0x80) return false;
+  return !(first == 0xef && second == 0xbb && third == 0xbf) && isWord(first);
 }

@@ -131,7 +131,9 @@ function startsLikeFunction(at: usize, name: usize): bool {
 }
 
 function isTypePunctuation(byte: u8): bool {
-  return byte == openAngle || byte == closeAngle || byte == 0x5b || byte == 0x5d || byte == 0x2c || byte == 0x26;
+  return (
+    byte == openAngle || byte == closeAngle || byte == 0x5b || byte == 0x5d || byte == 0x2c || byte == 0x26
+  );
 }
 
 /** Whether parameters follow, and then a body or a result's type: `(a, b) {`, `<T>(a: T): T`, `(x) -> int`. */
@@ -163,7 +165,8 @@ function afterBrackets(at: usize, end: usize, opening: u8, closing: u8): usize {
 export function exportsSomething(start: usize, end: usize): bool {
   const at = skipBlanks(start, end);
   if (startsWith(at, end, 'module.exports') || startsWith(at, end, 'exports.')) return true;
-  if (startsWith(at, end, 'pub ') || startsWith(at, end, 'pub(') || startsWith(at, end, '__all__')) return true;
+  if (startsWith(at, end, 'pub ') || startsWith(at, end, 'pub(') || startsWith(at, end, '__all__'))
+    return true;
   if (!startsWith(at, end, 'export')) return false;
   return at + 6 == end || !isWord(load<u8>(at + 6));
 }

@@ -23,7 +23,7 @@ export class Fields {
 
   constructor(all: Uint8Array) {
     this.all = all;
-    for (let at = 0; at + 4 <= all.length; ) {
+    for (let at = 0; at + 4 <= all.length;) {
       this.starts.push(at + 4);
       at += 4 + load<u32>(all.dataStart + at);
     }

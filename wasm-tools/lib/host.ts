@@ -6,23 +6,7 @@
 import { Host, Memory } from '@extism/as-pdk';
 import { error_set } from '@extism/as-pdk/lib/env';
 import { encodeFields, Fields } from './fields';
-
-// Each sends `length` bytes at `request` and returns the length of the reply, which is then taken.
-// @ts-ignore: decorator
-@external('extism:host/user', 'fs_read')
-declare function fs_read(request: usize, length: i32): i32;
-// @ts-ignore: decorator
-@external('extism:host/user', 'fs_list')
-declare function fs_list(request: usize, length: i32): i32;
-// @ts-ignore: decorator
-@external('extism:host/user', 'fs_write')
-declare function fs_write(request: usize, length: i32): i32;
-// @ts-ignore: decorator
-@external('extism:host/user', 'process_run')
-declare function process_run(request: usize, length: i32): i32;
-// @ts-ignore: decorator
-@external('extism:host/user', 'take_reply')
-declare function take_reply(target: usize): void;
+import { fs_list, fs_read, fs_write, process_run, take_reply } from './imports';
 
 const statusOk: u8 = 0;
 

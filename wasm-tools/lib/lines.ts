@@ -8,10 +8,13 @@ export class Lines {
   start: usize = 0;
   end: usize = 0;
 
-  constructor(
-    private at: usize,
-    private last: usize,
-  ) {}
+  private at: usize;
+  private last: usize;
+
+  constructor(private text: Uint8Array) {
+    this.at = text.dataStart;
+    this.last = text.dataStart + text.length;
+  }
 
   next(): bool {
     if (this.at >= this.last) return false;

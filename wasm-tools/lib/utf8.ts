@@ -54,9 +54,8 @@ export function afterCharacters(count: i32, at: usize, end: usize): usize {
   return at;
 }
 
-/** Where the text begins behind a byte order mark. */
-export function afterMark(start: usize, end: usize): usize {
-  const hasMark =
-    end - start >= 3 && load<u16>(start) == 0xbbef && load<u8>(start + 2) == 0xbf;
-  return hasMark ? start + 3 : start;
+/** The text behind a byte order mark. */
+export function withoutMark(bytes: Uint8Array): Uint8Array {
+  const hasMark = bytes.length >= 3 && bytes[0] == 0xef && bytes[1] == 0xbb && bytes[2] == 0xbf;
+  return hasMark ? bytes.subarray(3) : bytes;
 }

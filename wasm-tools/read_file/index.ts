@@ -4,7 +4,7 @@
  */
 
 import { Call, fail, readFile, succeed, utf8 } from '../lib/host';
-import { afterMark, isBinary, isUtf8 } from '../lib/utf8';
+import { isBinary, isUtf8, withoutMark } from '../lib/utf8';
 import { Page } from './page';
 import { parseRequest } from './request';
 
@@ -16,10 +16,9 @@ export function execute(): void {
   const bytes = reply.bytes;
   if (isBinary(bytes)) return fail(`error: ${request.path} is a binary file`);
   if (!isUtf8(bytes)) return fail(`error: ${request.path} is not UTF-8 text`);
-  const end = bytes.dataStart + bytes.length;
-  const start = afterMark(bytes.dataStart, end);
-  if (start == end) return succeed(utf8('(empty file)'));
-  const page = new Page(request.path, start, end);
+  const text = withoutMark(bytes);
+  if (text.length == 0) return succeed(utf8('(empty file)'));
+  const page = new Page(request.path, text);
   if (request.isWhole) return succeed(page.whole(call.resultBytes));
   if (request.first > request.last) {
     return fail(`error: ${request.first.toString()}-${request.last.toString()} is not a range of lines`);

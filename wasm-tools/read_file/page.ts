@@ -29,11 +29,10 @@ export class Page {
 
   constructor(
     private path: string,
-    private start: usize,
-    private end: usize,
+    private text: Uint8Array,
   ) {
     let wholeBytes = 0;
-    const lines = new Lines(start, end);
+    const lines = new Lines(text);
     while (lines.next()) wholeBytes += shownBytes(lines);
     this.count = lines.number;
     // The last one has no newline after it.
@@ -76,7 +75,7 @@ export class Page {
   /** The chosen lines, and what to say of the others. */
   private shown(values: Uint8Array, rest: string): Uint8Array {
     const text = new TextBuffer();
-    const lines = new Lines(this.start, this.end);
+    const lines = new Lines(this.text);
     while (lines.next()) {
       if (values[lines.number - 1] == isChosen) addLine(text, lines);
     }
@@ -87,7 +86,7 @@ export class Page {
 
   /** Chooses lines of one value until one does not fit; returns the room left. */
   private choose(values: Uint8Array, value: u8, room: i32): i32 {
-    const lines = new Lines(this.start, this.end);
+    const lines = new Lines(this.text);
     while (lines.next()) {
       if (values[lines.number - 1] != value) continue;
       const length = shownBytes(lines);
@@ -100,10 +99,10 @@ export class Page {
 
   /** Writes down what each line is worth. The names inside `export { … }` are exports too. */
   private judge(values: Uint8Array): void {
-    const lines = new Lines(this.start, this.end);
-    let isInList = false;
+    const lines = new Lines(this.text);
+    let isInList: bool = false;
     while (lines.next()) {
-      const isExporting = isInList || exportsSomething(lines.start, lines.end);
+      const isExporting: bool = isInList || exportsSomething(lines.start, lines.end);
       values[lines.number - 1] = valueOf(lines.start, lines.end, isExporting);
       if (isInList) isInList = find(closeBrace, lines.start, lines.end) == lines.end;
       else isInList = isExporting && opensList(lines.start, lines.end);

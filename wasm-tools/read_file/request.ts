@@ -19,12 +19,12 @@ export class Request {
 
 export function parseRequest(text: string): Request {
   const lastAt = numberStart(text, text.length);
-  if (lastAt == text.length || lastAt == 0) return new Request(text, 0, 0);
+  if (lastAt == text.length || lastAt < 2) return new Request(text, 0, 0);
   const last = numberFrom(text, lastAt, text.length);
   const separator = text.charCodeAt(lastAt - 1);
   if (separator == <i32>colon) return new Request(text.substring(0, lastAt - 1), last, last);
   const firstAt = numberStart(text, lastAt - 1);
-  const isRange = separator == minus && firstAt < lastAt - 1 && firstAt > 0;
+  const isRange = separator == minus && firstAt < lastAt - 1 && firstAt > 1;
   if (!isRange || text.charCodeAt(firstAt - 1) != <i32>colon) return new Request(text, 0, 0);
   return new Request(text.substring(0, firstAt - 1), numberFrom(text, firstAt, lastAt - 1), last);
 }

@@ -96,7 +96,8 @@ export function fitted(lines: Uint8Array[], ending: string, budget: i32): Uint8A
     let headRoom = room / 4;
     for (first = 0; lines[first].length + 1 <= headRoom; first++) headRoom -= lines[first].length + 1;
     let tailRoom = room - room / 4 + headRoom;
-    for (; last > first && lines[last - 1].length + 1 <= tailRoom; last--) tailRoom -= lines[last - 1].length + 1;
+    for (; last > first && lines[last - 1].length + 1 <= tailRoom; last--)
+      tailRoom -= lines[last - 1].length + 1;
   }
   const text = new TextBuffer(max(budget, 16));
   for (let i = 0; i < lines.length; i++) {

@@ -21,29 +21,24 @@ const holdsText = 3;
 const ranks = 4;
 const nothing = -1;
 
-/** Lines of equal rank, and how many there were. */
-class Bucket {
-  lines: Uint8Array[] = [];
-}
-
-/** Lines that hold the text in one way of comparing letters. */
+/** Lines that hold the text in one way of comparing letters: how many, and the first ones of each rank. */
 class Ranking {
   total: i32 = 0;
-  private buckets: Bucket[] = [];
+  private kept: Uint8Array[][] = [];
 
   constructor() {
-    for (let i = 0; i < 2 * ranks; i++) this.buckets.push(new Bucket());
+    for (let i = 0; i < 2 * ranks; i++) this.kept.push([]);
   }
 
   /** The lines kept at a rank, those of code or those of the rest. */
   at(rank: i32, isSecondary: bool): Uint8Array[] {
-    return this.buckets[2 * rank + (isSecondary ? 1 : 0)].lines;
+    return this.kept[2 * rank + (isSecondary ? 1 : 0)];
   }
 
   best(): Uint8Array[] {
     const best: Uint8Array[] = [];
-    for (let i = 0; i < this.buckets.length; i++) {
-      const lines = this.buckets[i].lines;
+    for (let i = 0; i < this.kept.length; i++) {
+      const lines = this.kept[i];
       for (let k = 0; k < lines.length && best.length < maxShown; k++) best.push(lines[k]);
     }
     return best;
@@ -98,13 +93,13 @@ export class Hits {
       if (inSameCase && !query.isExactlyAt(at)) continue;
       const rank = placeRank(query, start, end, at);
       if (best == nothing || rank < best) best = rank;
+      // What a line declares is its first whole word of that text: a long line is not looked through.
       if (best <= usesWord) break;
     }
     return best;
   }
 }
 
-/** Only the first whole word of a line can be what it declares, so that a long line is looked at once. */
 function placeRank(query: Query, start: usize, end: usize, at: usize): i32 {
   const to = at + query.length;
   if (!isWholeWord(at, to, start, end)) return holdsText;

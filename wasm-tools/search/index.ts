@@ -6,7 +6,7 @@
 import { find, newline } from '../lib/characters';
 import { Entries, kindFile, kindFolder } from '../lib/folder';
 import { Call, fail, listFolder, readFile, Reply, succeed, utf8 } from '../lib/host';
-import { afterMark, isBinary } from '../lib/utf8';
+import { isBinary, withoutMark } from '../lib/utf8';
 import { Hits } from './hits';
 import { isSearchedFile, isSearchedFolder, isSecondaryFile, isSecondaryFolder } from './paths';
 import { Query } from './query';
@@ -14,14 +14,11 @@ import { Query } from './query';
 /** The sandbox ends a call that makes 20,000 host calls: better a part of a huge workspace than nothing. */
 const maxHostCalls = 19_000;
 const maxDepth = 32;
-/** Read since unused memory was last given back. */
-const collectBytes = 8 * 1024 * 1024;
 
 class Search {
   /** Why the search ended early, or nothing. */
   denial: string = '';
   private hostCalls: i32 = 0;
-  private unusedBytes: i32 = 0;
 
   constructor(
     private query: Query,
@@ -54,17 +51,13 @@ class Search {
     const reply = readFile(path);
     if (!this.accept(reply, false)) return;
     const bytes = reply.bytes;
-    if (!isBinary(bytes)) this.lines(path, isSecondary, bytes);
-    this.unusedBytes += bytes.length;
-    if (this.unusedBytes < collectBytes) return;
-    this.unusedBytes = 0;
-    __collect();
+    if (!isBinary(bytes)) this.lines(path, isSecondary, withoutMark(bytes));
   }
 
   /** Jumps from match to match; lines are counted on the way. */
   private lines(path: string, isSecondary: bool, bytes: Uint8Array): void {
     const end = bytes.dataStart + bytes.length;
-    let lineStart = afterMark(bytes.dataStart, end);
+    let lineStart = bytes.dataStart;
     let number = 1;
     let at = this.query.next(lineStart, end);
     while (at < end) {
@@ -102,7 +95,9 @@ export function execute(): void {
   const search = new Search(query, hits);
   search.folder('.', false, 0);
   if (search.denial.length > 0) return fail(search.denial);
-  const note = search.isCutShort ? utf8('\n... only a part of this large workspace was searched') : new Uint8Array(0);
+  const note = search.isCutShort
+    ? utf8('\n... only a part of this large workspace was searched')
+    : new Uint8Array(0);
   const found = hits.text(call.resultBytes - note.length);
   const all = new Uint8Array(found.length + note.length);
   all.set(found);

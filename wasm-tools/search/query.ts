@@ -12,8 +12,9 @@ export class Query {
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
     this.lowerFirst = toLower(bytes[0]);
-    this.upperFirst = this.lowerFirst >= 0x61 && this.lowerFirst <= 0x7a ? this.lowerFirst & 0xdf : this.lowerFirst;
-    let isName = true;
+    this.upperFirst =
+      this.lowerFirst >= 0x61 && this.lowerFirst <= 0x7a ? this.lowerFirst & 0xdf : this.lowerFirst;
+    let isName: bool = true;
     for (let i = 0; i < bytes.length; i++) isName = isName && isWord(bytes[i]);
     this.isName = isName;
   }

@@ -81,12 +81,12 @@ export class SandboxPool implements AsyncDisposable {
   async #obtain(options: SandboxOptions): Promise<Sandbox> {
     const warm = this.#idle.get(options.name)?.pop();
     if (warm !== undefined) {
-      try {
-        await warm.ready();
-        return warm;
-      } catch {
-        this.#discard(warm);
-      }
+      const isReady = await warm.ready().then(
+        () => !warm.hasEnded,
+        () => false,
+      );
+      if (isReady) return warm;
+      this.#discard(warm);
     }
     const fresh = new Sandbox(options);
     this.#live.add(fresh);

@@ -17,7 +17,7 @@ import { createInvocation, type Broker, type Invocation } from './broker.js';
 import { encodeFields } from './fields.js';
 import { createHostCalls, inWords } from './hostCalls.js';
 import { SandboxPool } from './pool.js';
-import type { CallResult } from './sandbox.js';
+import type { CallResult, SandboxLimits } from './sandbox.js';
 import { argumentFault, loadTool, type Tool } from './toolModule.js';
 
 export interface ToolInvocation {
@@ -56,9 +56,12 @@ export interface ToolboxOptions {
   readonly processes: Processes;
   readonly broker: Broker;
   readonly log: (level: LogLevel, message: string) => void;
+  /** What a module may use; {@link sandboxLimits} where it is not given. */
+  readonly limits?: SandboxLimits;
 }
 
 interface Parts extends ToolboxOptions {
+  readonly limits: SandboxLimits;
   readonly pool: SandboxPool;
 }
 
@@ -70,7 +73,7 @@ export async function createToolbox(options: ToolboxOptions): Promise<Toolbox> {
   const loaded = await Promise.all(toolNames.map((name) => loadTool(name, options.toolsDir, options.disk)));
   const tools = new Map<string, Tool>(loaded.map((tool) => [tool.name, tool]));
   const pool = new SandboxPool(sandboxLimits);
-  const parts: Parts = { ...options, pool };
+  const parts: Parts = { limits: sandboxLimits, ...options, pool };
   return {
     signatures: (names) =>
       names.flatMap((name) => {
@@ -137,7 +140,7 @@ async function execute(
   parts: Parts,
   signal: AbortSignal,
 ): Promise<CallResult> {
-  const { disk, processes, broker, pool, workerUrl } = parts;
+  const { disk, processes, broker, pool, workerUrl, limits } = parts;
   const { name, module, hostFunctions, capabilities } = tool;
   const workspace = await disk.openWorkspace(call.workspaceRoot);
   const host = createHostCalls({
@@ -145,7 +148,7 @@ async function execute(
   });
   const values = Object.keys(tool.parameters).map((parameter) => call.arguments[parameter] ?? '');
   const input = encodeFields([String(Math.max(minResultBytes, call.resultBytes)), ...values]);
-  const options = { workerUrl, name, module, hostFunctions, limits: sandboxLimits };
+  const options = { workerUrl, name, module, hostFunctions, limits };
   return await pool.use(options, signal, (sandbox) => sandbox.call(input, host, signal));
 }
 

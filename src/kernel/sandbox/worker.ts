@@ -72,7 +72,8 @@ class Instance {
       const bytes = this.#view(source, length).slice();
       Atomics.store(flag, 0, 0);
       hostPort.postMessage({ name, bytes } satisfies HostRequest);
-      Atomics.wait(flag, 0, 0);
+      // In a loop: the kernel's last notification may come only now, and is not for this call.
+      while (Atomics.load(flag, 0) === 0) Atomics.wait(flag, 0, 0);
       const received = receiveMessageOnPort(hostPort) as { readonly message: Uint8Array } | undefined;
       invariant(received, 'a woken worker has a reply');
       this.#reply = received.message;

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import * as vscode from 'vscode';
+import { until } from '../../support/processes.js';
 import { activate } from '../extensionAccess.js';
 
 suite('a window without a folder', () => {
@@ -18,8 +19,8 @@ suite('a window without a folder', () => {
 
   test('opens an empty task manager', async () => {
     await vscode.commands.executeCommand('agenticMicrokernel.openTaskManager');
-    const labels = vscode.window.tabGroups.all.flatMap(({ tabs }) => tabs.map(({ label }) => label));
-    assert.ok(labels.includes('Task Manager'), labels.join(', '));
+    const labels = () => vscode.window.tabGroups.all.flatMap(({ tabs }) => tabs.map(({ label }) => label));
+    await until('the task manager has a tab', () => labels().includes('Task Manager'));
     await vscode.commands.executeCommand('workbench.action.closeAllEditors');
   });
 });

@@ -43,7 +43,9 @@ suite('runs', () => {
     answering = answerWith(access, deny);
     const report = await run('scout', 'Where is parseEntries defined?');
     assert.doesNotMatch(report.answer, /src\/parseCsv\.ts/);
-    assert.match(report.answer, /denied|grant|not allowed|permission/i);
+    assert.match(report.answer, /fs\.read/);
+    assert.equal(report.state, 'failed');
+    assert.equal(report.error?.code, 'denied');
     assert.ok(report.toolCalls.every(({ decision, ok }) => decision === 'denied' && !ok));
   });
 

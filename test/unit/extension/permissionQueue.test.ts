@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { PermissionQueue } from '../../../src/extension/permissionQueue.js';
+import { PermissionQueue, settles } from '../../../src/extension/permissionQueue.js';
 import type { PermissionAnswer, PermissionRequest } from '../../../src/shared/protocol.js';
 
 const requestOf = (pid: number): PermissionRequest => ({
@@ -66,4 +66,19 @@ suite('open questions', () => {
     await asked;
     assert.deepEqual(counts, [1, 0]);
   });
+});
+
+suite('an answer that covers another question', () => {
+  const [one, other] = [requestOf(1), requestOf(2)];
+  const cases: [string, PermissionAnswer, PermissionRequest, boolean][] = [
+    ['a right for the session covers another agent', { ...once, lifetime: 'session' }, other, true],
+    ['a right for the run does not', { ...once, lifetime: 'run' }, other, false],
+    ['a right for the run covers its own agent', { ...once, lifetime: 'run' }, one, true],
+    ['a right for once covers nothing else', once, other, false],
+    ['a refusal covers nothing', { kind: 'deny', reason: '' }, other, false],
+    ['another scope covers nothing', { ...once, lifetime: 'session', scope: 'src' }, other, false],
+  ];
+  for (const [name, answer, request, expected] of cases) {
+    test(name, () => assert.equal(settles(answer, one, request), expected));
+  }
 });

@@ -58,7 +58,7 @@ suite('the text of a permission prompt', () => {
   });
 
   test('a wish that grows too long by its escapes is cut as well', () => {
-    const wish = wishOf(requestFor(read(`${']('.repeat(250)}`), '/w/x'), plain);
+    const wish = wishOf(requestFor(read(']('.repeat(250)), '/w/x'), plain);
     assert.equal(wish.isCut, true);
     assert.ok(wish.notification.length < 700);
   });

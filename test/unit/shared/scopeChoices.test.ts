@@ -32,8 +32,22 @@ suite('the scopes a person is offered', () => {
         ['npm test …', 'npm test *'],
       ],
     ],
-    ['a command that ends in a star', { capability: 'process.run', argv: ['rm', '*'] }, []],
-    ['a command no scope can say', { capability: 'process.run', argv: ['echo', `'"`] }, []],
+    [
+      'a command whose argument is a star',
+      { capability: 'process.run', argv: ['rm', '*'] },
+      [
+        ['rm "*"', 'rm "*"'],
+        ['rm "*" …', 'rm "*" *'],
+      ],
+    ],
+    [
+      'a command full of quotes',
+      { capability: 'process.run', argv: ['echo', `'"`, ''] },
+      [
+        [`echo "'"'"' ""`, `echo "'"'"' ""`],
+        [`echo "'"'"' "" …`, `echo "'"'"' "" *`],
+      ],
+    ],
   ];
   for (const [name, access, expected] of cases) {
     test(name, () => {

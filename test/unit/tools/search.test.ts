@@ -115,7 +115,10 @@ suite('search', () => {
 
   test('puts an outermost definition before one inside', async () => {
     const files = { 'a.ts': '  const rate = 1;\n', 'b.ts': 'export const rate = 2;\n' };
-    assert.deepEqual(await found('rate', files), ['b.ts:1: export const rate = 2;', 'a.ts:1: const rate = 1;']);
+    assert.deepEqual(await found('rate', files), [
+      'b.ts:1: export const rate = 2;',
+      'a.ts:1: const rate = 1;',
+    ]);
   });
 
   test('puts code before tests, documents and data of the same rank', async () => {
@@ -140,7 +143,11 @@ suite('search', () => {
   test('takes the case first, and any case only when there is nothing else', async () => {
     const files = { 'a.ts': 'const PARSE = 1;\nparse();\n', 'b.ts': 'Parse();\n' };
     assert.deepEqual(await found('parse', files), ['a.ts:2: parse();']);
-    assert.deepEqual(await found('pArSe', files), ['a.ts:1: const PARSE = 1;', 'a.ts:2: parse();', 'b.ts:1: Parse();']);
+    assert.deepEqual(await found('pArSe', files), [
+      'a.ts:1: const PARSE = 1;',
+      'a.ts:2: parse();',
+      'b.ts:1: Parse();',
+    ]);
   });
 
   test('takes several words and signs literally', async () => {
@@ -154,7 +161,15 @@ suite('search', () => {
     const needle = 'needle';
     const files = Object.fromEntries(
       ['.git/a', 'node_modules/a.js', 'dist/a.js', 'out/a.js', 'build/a', 'coverage/a', '.venv/a.py', '.env']
-        .concat(['__pycache__/a', 'target/a', '.cache/a', 'a.png', 'b.WASM', 'link@', 'src/node_modules/x.js'])
+        .concat([
+          '__pycache__/a',
+          'target/a',
+          '.cache/a',
+          'a.png',
+          'b.WASM',
+          'link@',
+          'src/node_modules/x.js',
+        ])
         .map((path) => [path, needle]),
     );
     assert.deepEqual(await found(needle, { ...files, 'src/out.ts': needle }), ['src/out.ts:1: needle']);
@@ -186,7 +201,10 @@ suite('search', () => {
   test('ends at the first denied call and says nothing of what it found before', async () => {
     const denial = 'denied: no grant for fs.read';
     const files = { 'a.ts': 'needle', 'b.ts': 'needle', 'c.ts': 'needle' };
-    assert.deepEqual(await search('needle', files, { failures: { 'b.ts': denial } }), { ok: false, text: denial });
+    assert.deepEqual(await search('needle', files, { failures: { 'b.ts': denial } }), {
+      ok: false,
+      text: denial,
+    });
     assert.deepEqual(tool.calls, ['fs_list .', 'fs_read a.ts', 'fs_read b.ts']);
   });
 
@@ -220,7 +238,10 @@ suite('search', () => {
   });
 
   test('sees a definition behind a byte order mark', async () => {
-    assert.deepEqual(await found('x', { 'a.ts': 'x();', 'b.ts': '\uFEFFvar x;' }), ['b.ts:1: var x;', 'a.ts:1: x();']);
+    assert.deepEqual(await found('x', { 'a.ts': 'x();', 'b.ts': '\uFEFFvar x;' }), [
+      'b.ts:1: var x;',
+      'a.ts:1: x();',
+    ]);
   });
 
   test('finds names beyond ASCII as whole words', async () => {
@@ -230,7 +251,10 @@ suite('search', () => {
 
   test('refuses to search for nothing', async () => {
     for (const query of ['', '  ', '\n']) {
-      assert.deepEqual(await search(query, { 'a.ts': 'a' }), { ok: false, text: 'error: nothing to search for' });
+      assert.deepEqual(await search(query, { 'a.ts': 'a' }), {
+        ok: false,
+        text: 'error: nothing to search for',
+      });
     }
     assert.deepEqual(tool.calls, []);
   });
@@ -238,15 +262,36 @@ suite('search', () => {
   test('goes through a long line of matches at once', async () => {
     const files = { 'a.js': 'spot(1),'.repeat(120_000), 'b.js': `${'xspot;'.repeat(150_000)}spot` };
     const lines = await found('spot', files);
-    assert.deepEqual(lines.map((line) => line.slice(0, 12)), ['a.js:1: spot', 'b.js:1: xspo']);
+    assert.deepEqual(
+      lines.map((line) => line.slice(0, 12)),
+      ['a.js:1: spot', 'b.js:1: xspo'],
+    );
   });
 
-  test('searches two thousand files within its memory and its time', async function () {
+  test('searches more than its memory holds', async function () {
     this.timeout(20_000);
-    const source = 'const value = compute(alpha, beta); // nothing to see\n'.repeat(190);
-    const files: Files = {};
-    for (let i = 0; i < 2000; i++) files[`src/part${i % 50}/file${i}.ts`] = source;
-    files['src/part49/last.ts'] = 'export const rare = 1;\n';
+    const source = 'const value = compute(alpha, beta); // nothing to see\n'.repeat(18_000);
+    const files: Files = { 'src/z.ts': 'export const rare = 1;\n' };
+    for (let i = 100; i < 220; i++) files[`src/file${i}.ts`] = source;
+    assert.deepEqual(await found('rare', files), ['src/z.ts:1: export const rare = 1;']);
+  });
+
+  test('searches two thousand files', async function () {
+    this.timeout(20_000);
+    const files: Files = { 'src/part49/last.ts': 'export const rare = 1;\n' };
+    for (let i = 0; i < 2000; i++)
+      files[`src/part${i % 50}/file${i}.ts`] = 'const value = compute(alpha);\n'.repeat(30);
     assert.deepEqual(await found('rare', files), ['src/part49/last.ts:1: export const rare = 1;']);
+  });
+
+  test('stops in a workspace that never ends, and says so', async function () {
+    this.timeout(20_000);
+    const files: Files = {};
+    for (let i = 0; i < 20_000; i++) files[`file${i}.ts`] = i === 5 ? 'needle' : '';
+    assert.deepEqual(await found('needle', files), [
+      'file5.ts:1: needle',
+      '... only a part of this large workspace was searched',
+    ]);
+    assert.equal(tool.calls.length, 19_000);
   });
 });

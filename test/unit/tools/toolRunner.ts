@@ -3,7 +3,6 @@
  * the kernel's own form of requests and replies, so that a test sees the tool and nothing else.
  */
 
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ToolName } from '../../../src/shared/agentDefinition.js';
