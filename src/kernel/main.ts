@@ -80,7 +80,7 @@ async function assemble(
   const log = (level: LogLevel, message: string): void => peer.emit('log', { level, message });
   const emit: Emit = (name, payload) => peer.emit(name, payload);
   const disk = createDisk();
-  const processes = createProcesses({ reaperPath: fileURLToPath(beside('./reaper.js')) });
+  const processes = parts.use(createProcesses({ reaperPath: fileURLToPath(beside('./reaper.js')) }));
   const engine = { ...request.engine, model: request.engine.model || embeddedModel };
   const driver = parts.use(await createLlamaDriver(engine, log));
   const scheduler = new Scheduler(driver, systemClock);
