@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 
 const lanes = [
-  ['lint', 'format:check'],
+  ['lint', 'format:check', 'deadcode'],
   ['test:unit', 'build'],
 ];
 

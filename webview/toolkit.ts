@@ -5,7 +5,6 @@
 
 import {
   provideVSCodeDesignSystem,
-  vsCodeBadge,
   vsCodeButton,
   vsCodeDataGrid,
   vsCodeDataGridCell,
@@ -17,7 +16,6 @@ import {
 
 export function registerControls(): void {
   provideVSCodeDesignSystem().register(
-    vsCodeBadge(),
     vsCodeButton(),
     vsCodeDataGrid(),
     vsCodeDataGridCell(),
@@ -32,10 +30,6 @@ function control(tag: string, className: string): HTMLElement {
   const element = document.createElement(tag);
   element.className = className;
   return element;
-}
-
-export function badge(className: string): HTMLElement {
-  return control('vscode-badge', className);
 }
 
 export function progressRing(className: string): HTMLElement {

@@ -53,9 +53,8 @@ export const sandboxLimits = {
 /** The most of a file that a tool gets to see. Larger files are refused by name and size. */
 export const maxFileBytes = 1024 * 1024;
 
-/** Entries that one walk of the workspace may return, and how deep it goes. */
+/** Entries that one listing of a folder may return. */
 export const maxWalkEntries = 20_000;
-export const maxWalkDepth = 32;
 
 /** A command run by a tool: time, and output kept (its beginning and its end). */
 export const commandTimeoutMs = 120_000;

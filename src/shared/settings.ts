@@ -7,7 +7,7 @@
 import { z } from 'zod';
 
 export const gpuChoices = ['auto', 'cpu', 'cuda', 'vulkan', 'metal'] as const;
-export const kvTypes = ['f16', 'q8_0', 'q4_0', 'f32', 'bf16'] as const;
+const kvTypes = ['f16', 'q8_0', 'q4_0', 'f32', 'bf16'] as const;
 
 export const engineSettingsSchema = z.strictObject({
   model: z.string().default('').describe('Path of a GGUF model file. Empty: the small embedded model.'),

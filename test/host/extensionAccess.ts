@@ -8,7 +8,7 @@ import type { TestAccess } from '../../src/extension/extension.js';
 import type { Disposable } from '../../src/shared/lifecycle.js';
 import type { AgentReport, PermissionAnswer, PermissionRequest } from '../../src/shared/protocol.js';
 
-export const extensionId = 'agentic-microkernel.agentic-microkernel';
+const extensionId = 'agentic-microkernel.agentic-microkernel';
 
 export function findExtension(): vscode.Extension<TestAccess> {
   const extension = vscode.extensions.getExtension<TestAccess>(extensionId);

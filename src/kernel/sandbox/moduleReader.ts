@@ -12,7 +12,7 @@ export interface Section {
   readonly body: Uint8Array;
 }
 
-export function malformed(what: string): KernelError {
+function malformed(what: string): KernelError {
   return new KernelError('badRequest', `it is not a WebAssembly module: ${what}`);
 }
 

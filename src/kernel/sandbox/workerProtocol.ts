@@ -6,7 +6,7 @@
 import type { MessagePort } from 'node:worker_threads';
 
 /** The functions a module may import from `extism:host/user`, beside `take_reply`. */
-export const hostFunctionNames = ['fs_read', 'fs_list', 'fs_write', 'process_run'] as const;
+const hostFunctionNames = ['fs_read', 'fs_list', 'fs_write', 'process_run'] as const;
 export type HostFunctionName = (typeof hostFunctionNames)[number];
 
 /** Extism's functions that are offered; variables, configuration, logging and network are not there at all. */

@@ -17,7 +17,7 @@ export type FakeKernel = 'wellBehaved' | 'otherVersion' | 'silent' | 'crashing' 
 export const fakeKernelPath = (name: FakeKernel | 'parent'): string =>
   fileURLToPath(new URL(`../../../../test/fixtures/kernels/${name}.mjs`, import.meta.url));
 
-export const denyAll: Handlers<ClientCalls> = {
+const denyAll: Handlers<ClientCalls> = {
   askPermission: () => ({ kind: 'deny', reason: 'the test denies' }),
 };
 
