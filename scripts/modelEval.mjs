@@ -14,7 +14,7 @@ import { getLlama, LlamaLogLevel } from 'node-llama-cpp';
 const { values: options } = parseArgs({
   options: {
     model: { type: 'string', default: 'models/amk-embedded.gguf' },
-    episodes: { type: 'string', default: 'models/evaluation.json' },
+    episodes: { type: 'string', default: 'models/training/heldout.json' },
     json: { type: 'boolean', default: false },
     failures: { type: 'boolean', default: false },
   },

@@ -147,7 +147,9 @@ export class PermissionDialog {
 
 /** `coder (2) wants to read src/a.ts (/home/me/project/src/a.ts)`: what would be touched, not what anybody says of it. */
 export function describeWish({ agent, pid, access, target }: PermissionRequest): string {
-  const exact = escapeForDisplay(scopeOf(access));
+  const scope = scopeOf(access);
+  const exact =
+    access.capability !== 'process.run' && scope === '.' ? 'the workspace folder' : escapeForDisplay(scope);
   const real = escapeForDisplay(target);
   const what = real === exact ? exact : `${exact} (${real})`;
   return `${escapeForDisplay(agent)} (${pid}) wants to ${verbs[access.capability]} ${what}`;
