@@ -6,9 +6,11 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
+const graceMs = 5_000;
+
 /**
- * Runs a program with this one's output, in its own process group when there is a limit on its time: then nothing
- * of it is left when the limit is over.
+ * Runs a program with this one's output. With a limit on its time it leads a process group of its own, which is first
+ * asked to end, so that it can take along what it started in other groups, and then killed: nothing of it stays.
  * @returns {Promise<{ code: number, timedOut: boolean }>}
  */
 export function run(command, args, { env = {}, timeoutMs } = {}) {
@@ -20,22 +22,24 @@ export function run(command, args, { env = {}, timeoutMs } = {}) {
       stdio: 'inherit',
       detached,
     });
+    const signal = (name) => detached && signalGroup(child.pid, name);
+    const end = () => signal('SIGTERM');
+    process.once('exit', end);
     let timedOut = false;
-    const stop = () => {
-      if (detached) killGroup(child.pid);
-    };
-    const timer = detached
-      ? setTimeout(() => {
-          timedOut = true;
-          stop();
-        }, timeoutMs)
-      : undefined;
-    process.once('exit', stop);
+    const timers = [];
+    if (detached) {
+      const expire = () => {
+        timedOut = true;
+        end();
+      };
+      timers.push(setTimeout(expire, timeoutMs));
+      timers.push(setTimeout(() => signal('SIGKILL'), timeoutMs + graceMs));
+    }
     child.once('error', reject);
     child.once('close', (code) => {
-      clearTimeout(timer);
-      stop();
-      process.off('exit', stop);
+      timers.forEach(clearTimeout);
+      process.off('exit', end);
+      signal('SIGKILL');
       resolve({ code: code ?? 1, timedOut });
     });
   });
@@ -81,9 +85,9 @@ export function addResults(sum, results) {
   };
 }
 
-function killGroup(pid) {
+function signalGroup(pid, signal) {
   try {
-    process.kill(-pid, 'SIGKILL');
+    process.kill(-pid, signal);
   } catch {
     // The group is gone, which is what was wanted.
   }

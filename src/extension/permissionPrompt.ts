@@ -19,6 +19,9 @@ import { shownScopesOf, wishOf, type Wish } from './permissionText.js';
  */
 const maxOpen = 1;
 
+/** The editor takes a notification off the screen after about 15 s and keeps it in its list, where few people look. */
+const onScreenMs = 15_000;
+
 const buttons = {
   once: 'Allow Once',
   run: 'Allow This Run…',
@@ -29,7 +32,8 @@ const buttons = {
 
 /** A notification in the making: only the newest of a question counts, since showing it again closes the older. */
 interface Asked {
-  state: 'open' | 'closed';
+  /** `listed`: open, but no longer on the screen, so that it must not keep the next question from being seen. */
+  state: 'open' | 'listed' | 'closed';
   turn: number;
 }
 
@@ -48,6 +52,7 @@ export class PermissionPrompt implements Disposable {
   /** Questions that an answer to another one covers: the kernel takes them back in a moment. */
   readonly #covered = new Set<number>();
   readonly #subscription: Disposable;
+  #isDisposed = false;
 
   constructor({ queue, fleet, showText }: PermissionPromptOptions) {
     this.#queue = queue;
@@ -57,6 +62,7 @@ export class PermissionPrompt implements Disposable {
   }
 
   dispose(): void {
+    this.#isDisposed = true;
     this.#subscription.dispose();
   }
 
@@ -72,6 +78,7 @@ export class PermissionPrompt implements Disposable {
   }
 
   #askNext(): void {
+    if (this.#isDisposed) return;
     for (const id of this.#asked.keys()) {
       if (!this.#queue.has(id)) this.#asked.delete(id);
     }
@@ -90,7 +97,9 @@ export class PermissionPrompt implements Disposable {
     const turn = ++asked.turn;
     asked.state = 'open';
     this.#asked.set(pending.id, asked);
+    const timer = setTimeout(() => this.#leftScreen(asked, turn), onScreenMs);
     const answer = await this.#answerTo(pending);
+    clearTimeout(timer);
     if (asked.turn !== turn) return;
     if (answer === undefined) {
       asked.state = 'closed';
@@ -104,6 +113,12 @@ export class PermissionPrompt implements Disposable {
       const name = escapeForDisplay(pending.request.agent);
       void vscode.window.showInformationMessage(`${name} no longer asks; nothing was granted.`);
     }
+  }
+
+  #leftScreen(asked: Asked, turn: number): void {
+    if (asked.turn !== turn || asked.state !== 'open') return;
+    asked.state = 'listed';
+    this.#askNext();
   }
 
   /** Undefined when the notification was closed. */

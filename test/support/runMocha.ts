@@ -13,6 +13,9 @@ const { values, positionals } = parseArgs({
   options: { timeout: { type: 'string', default: '5000' }, reporter: { type: 'string', default: 'dot' } },
 });
 
+// Ended from outside, it ends by `exit`, so that what the tests started goes with it.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(130));
+
 const mocha = new Mocha({
   ui: 'tdd',
   timeout: Number(values.timeout),
