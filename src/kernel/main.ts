@@ -184,13 +184,16 @@ function main(): void {
   startOrphanGuard();
   // A terminal sends ctrl-c to every process in front of it; when the kernel ends is its client's decision.
   process.on('SIGINT', () => undefined);
-  const exit = async (): Promise<void> => {
+  const end = async (): Promise<void> => {
     try {
       await kernel.takeDown();
     } finally {
       process.exit(0);
     }
   };
+  // A client that shut the kernel down closes the channel as well; the machine is taken down once, in its order.
+  let ending: Promise<void> | undefined;
+  const exit = (): Promise<void> => (ending ??= end());
   const kernel = createProcess(() => peer, exit);
   const peer: KernelPeer = new Peer<KernelCalls, ClientCalls, ClientEvents, KernelEvents>({
     channel: ipcChannel(process),

@@ -75,6 +75,7 @@ export class AssistantTurn implements Turn {
   }
 
   #finish(): 'done' {
+    this.#read(this.#stream.end());
     this.#tell(this.#text.length);
     return 'done';
   }
@@ -103,13 +104,15 @@ export class AssistantTurn implements Turn {
     this.sampling.constraint = constraint;
   }
 
-  /** Replaces the last token, which is not evaluated yet, by tokens of its text without the last `surplus` characters. */
+  /**
+   * Replaces the last token, which is not evaluated yet, by tokens of its text without the last `surplus` characters.
+   * A surplus that began in an evaluated token stays: something must be left to evaluate.
+   */
   #dropSurplus(surplus: number): void {
     const { driver } = this.#options;
-    const last = this.tokens.pop();
-    if (last === undefined) return;
-    const text = driver.detokenize([last]);
-    this.tokens.push(...driver.tokenize(text.slice(0, Math.max(0, text.length - surplus))));
+    const text = driver.detokenize(this.tokens.slice(-1));
+    const kept = driver.tokenize(text.slice(0, Math.max(0, text.length - surplus)));
+    if (kept.length > 0) this.tokens.splice(-1, 1, ...kept);
   }
 
   #readCall(piece: string): void {

@@ -37,15 +37,14 @@ export async function runAgent(agent: Agent, parts: LoopParts): Promise<void> {
     { role: 'system', content: systemMessage(agent) },
     { role: 'user', content: agent.task },
   );
-  let wasDenied = false;
   for (let step = 0; step < agent.definition.maxSteps; step++) {
     const result = await think(agent, tools, parts);
     if (result.text !== '') agent.answer = result.text;
     if (result.kind === 'answer') {
-      finishAnswer(result.isComplete, wasDenied, agent);
+      finishAnswer(result.isComplete, agent);
       return;
     }
-    wasDenied = await act(agent, result, parts);
+    await act(agent, result, parts);
   }
   throw new KernelError('limitReached', `no answer after ${agent.definition.maxSteps} steps`);
 }
@@ -93,18 +92,18 @@ function tokensLeft(agent: Agent, prompt: readonly Token[], contextTokens: numbe
   return Math.min(budget, room, Math.max(1, Math.floor(contextTokens * answerShare)));
 }
 
-/** Carries out the tool call and appends what came of it. Tells whether it was refused. */
+/** Carries out the tool call and appends what came of it. */
 async function act(
   agent: Agent,
   result: Exclude<TurnResult, { kind: 'answer' }>,
   parts: LoopParts,
-): Promise<boolean> {
+): Promise<void> {
   if (result.kind === 'brokenCall') {
     agent.messages.push(
       { role: 'assistant', content: result.text },
       { role: 'tool', name: 'unknown', content: `error: ${result.fault}` },
     );
-    return false;
+    return;
   }
   const { call } = result;
   agent.messages.push({ role: 'assistant', content: result.text, toolCall: call });
@@ -127,13 +126,13 @@ async function act(
   agent.messages.push({ role: 'tool', name: call.name, content: text });
   parts.onToolCall(agent, report, text);
   agent.toolEnded();
-  return outcome.decision === 'denied';
 }
 
 /** An answer that was cut off, or that only says that the agent was not allowed to work, is not a success. */
-function finishAnswer(isComplete: boolean, wasDenied: boolean, agent: Agent): void {
+function finishAnswer(isComplete: boolean, agent: Agent): void {
   if (!isComplete) throw new KernelError('limitReached', 'the answer was cut off at the token limit');
-  if (!wasDenied) return;
-  const refused = agent.toolCalls.findLast((call) => call.decision === 'denied');
-  throw new KernelError('denied', `${refused?.capability ?? 'a right'} was refused`);
+  const last = agent.toolCalls.at(-1);
+  if (last?.decision === 'denied') {
+    throw new KernelError('denied', `${last.capability ?? 'a right'} was refused`);
+  }
 }

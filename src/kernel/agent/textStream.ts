@@ -28,4 +28,11 @@ export class TextStream {
     this.#given = this.#window.length;
     return text.slice(known.length);
   }
+
+  /** What was held back when no more tokens come: a character that stayed incomplete, as the tokenizer shows it. */
+  end(): string {
+    const known = this.#detokenize(this.#window.slice(0, this.#given));
+    this.#given = this.#window.length;
+    return this.#detokenize(this.#window).slice(known.length);
+  }
 }

@@ -5,15 +5,19 @@
  */
 
 import type { Slot, Token } from '../../hal/driver.js';
-import type { Job } from './job.js';
+import type { Client, Job } from './job.js';
 
-/** A client that computes keeps its slot at least this long against its equals, so that slots do not thrash. */
-const minimumHoldMs = 2_000;
+/**
+ * Steps that a client decodes before it gives way to its equals. They count from the end of its prompt: a client
+ * that lost its slot earlier would compute the same prompt again and again and never say a word.
+ */
+const minimumHoldSteps = 128;
 
 interface Holding {
   readonly slot: Slot;
-  readonly holder: object;
-  since: number;
+  readonly holder: Client;
+  /** Steps since its prompt became resident. */
+  decoded: number;
   lastUsed: number;
   /** The open turn of the holder; undefined while it computes nothing. */
   job: Job | undefined;
@@ -21,21 +25,19 @@ interface Holding {
 
 export interface Terms {
   /** Clients that are part of the step being planned and cannot be evicted. */
-  readonly busy: ReadonlySet<object>;
+  readonly busy: ReadonlySet<Client>;
   readonly now: number;
-  /** Nobody else can run: take a slot from whoever has the weakest claim. */
-  readonly mustYield: boolean;
 }
 
 export class Residency {
   readonly #free: Set<Slot>;
-  readonly #holdings = new Map<object, Holding>();
+  readonly #holdings = new Map<Client, Holding>();
 
   constructor(slots: readonly Slot[]) {
     this.#free = new Set(slots);
   }
 
-  slotOf(holder: object): Slot | undefined {
+  slotOf(holder: Client): Slot | undefined {
     return this.#holdings.get(holder)?.slot;
   }
 
@@ -49,23 +51,32 @@ export class Residency {
     if (held !== undefined) {
       held.job = job;
       held.lastUsed = now;
+      held.decoded = isDecoding(job, held.slot) ? held.decoded + 1 : 0;
       return held.slot;
     }
     const slot = this.#takeFree(job.turn.tokens) ?? this.#evict(job, terms);
     if (slot === undefined) return undefined;
     this.#free.delete(slot);
-    this.#holdings.set(job.client, { slot, holder: job.client, since: now, lastUsed: now, job });
+    this.#holdings.set(job.client, { slot, holder: job.client, decoded: 0, lastUsed: now, job });
     return slot;
   }
 
+  /** The turns that have a slot and are not paused, the next deadline first. */
+  computing(): Job[] {
+    const jobs = [...this.#holdings.values()].flatMap(({ job }) =>
+      job === undefined || job.isPaused ? [] : [job],
+    );
+    return jobs.sort((a, b) => a.client.entity.deadline - b.client.entity.deadline);
+  }
+
   /** The turn is over; the slot stays with the client until somebody needs it. */
-  idle(holder: object): void {
+  idle(holder: Client): void {
     const holding = this.#holdings.get(holder);
     if (holding !== undefined) holding.job = undefined;
   }
 
   /** The client is gone for good. */
-  release(holder: object): void {
+  release(holder: Client): void {
     const holding = this.#holdings.get(holder);
     if (holding === undefined) return;
     this.#holdings.delete(holder);
@@ -83,27 +94,32 @@ export class Residency {
     return best;
   }
 
-  #evict(job: Job, { busy, now, mustYield }: Terms): Slot | undefined {
+  #evict(job: Job, { busy }: Terms): Slot | undefined {
     let victim: Holding | undefined;
     for (const holding of this.#holdings.values()) {
-      if (busy.has(holding.holder) || !(mustYield || yields(holding, job, now))) continue;
+      if (busy.has(holding.holder) || !yields(holding, job)) continue;
       if (victim === undefined || isBetterVictim(holding, victim)) victim = holding;
     }
     if (victim === undefined) return undefined;
     this.#holdings.delete(victim.holder);
+    victim.holder.usage.residentTokens = 0;
     if (victim.job !== undefined) victim.job.alignedTo = undefined;
     return victim.slot;
   }
 }
 
 /** Whether the holder has to give way: it computes nothing, or it is less urgent and had its time. */
-function yields(holding: Holding, job: Job, now: number): boolean {
+function yields(holding: Holding, job: Job): boolean {
   if (holding.job === undefined || holding.job.isPaused) return true;
   if (holding.job.urgency > job.urgency) return true;
   return (
-    now - holding.since >= minimumHoldMs && holding.job.client.entity.deadline > job.client.entity.deadline
+    holding.decoded >= minimumHoldSteps && holding.job.client.entity.deadline > job.client.entity.deadline
   );
 }
+
+/** Whether all of the turn is resident but the token that is evaluated next. */
+const isDecoding = (job: Job, slot: Slot): boolean =>
+  job.alignedTo === slot && job.turn.tokens.length - slot.length === 1;
 
 /** Idle before computing, then the one unused for longest, then the one whose turn is furthest away. */
 function isBetterVictim(a: Holding, b: Holding): boolean {

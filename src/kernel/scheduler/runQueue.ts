@@ -96,6 +96,7 @@ export class RunQueue {
       entity.vruntime += deviceMs / weightOf(entity.nice);
       if (entity.vruntime >= entity.deadline) entity.deadline = deadlineOf(entity);
     });
+    this.#rebase();
   }
 
   /** Changes share or class from now on; what was received stays received. */
@@ -120,6 +121,9 @@ export class RunQueue {
       if (this.#isEligible(entity)) picked.push(entity);
       else this.#ahead.push(entity);
     }
+    // Only rounding can say that all are above their mean.
+    const least = picked.length === 0 ? this.#ahead.pop() : undefined;
+    if (least !== undefined) picked.push(least);
     for (const entity of picked) this.#eligible.push(entity);
     return picked;
   }
@@ -151,6 +155,14 @@ export class RunQueue {
     change();
     this.#account(entity, 1);
     (this.#isEligible(entity) ? this.#eligible : this.#ahead).push(entity);
+  }
+
+  /** Keeps the base near the mean, or the sum would grow with the time the queue is busy, and its error with it. */
+  #rebase(): void {
+    if (this.#weight === 0) return;
+    const base = this.virtualTime;
+    this.#weighted -= this.#weight * (base - this.#base);
+    this.#base = base;
   }
 
   #account(entity: Entity, sign: 1 | -1): void {

@@ -43,8 +43,8 @@ export class Scheduler {
 
   /**
    * Computes a turn to its end. One turn per client at a time.
-   * @throws KernelError `cancelled` at the next safe point after `signal`; `deviceFailed`; `limitReached` when the
-   * context is full.
+   * @throws KernelError `cancelled` as soon as `signal` is aborted, though a step in flight still ends with it;
+   * `deviceFailed`; `limitReached` when the context is full.
    */
   compute(client: Client, turn: Turn, signal: AbortSignal): Promise<void> {
     invariant(!this.#jobs.has(client.entity), 'one turn per client');
@@ -58,6 +58,8 @@ export class Scheduler {
       });
       signal.addEventListener('abort', onAbort, { once: true });
       this.#jobs.set(client.entity, job);
+      // Its last turn may have ended on the device; this one waits for it.
+      client.onDevice(false);
       this.#enqueue(job);
     });
   }
@@ -68,7 +70,7 @@ export class Scheduler {
     if (job === undefined || job.isPaused) return;
     job.isPaused = true;
     this.#queue.remove(client.entity);
-    client.usage.queuedMs += Math.max(0, this.#clock.now() - job.waitingSince);
+    if (!this.#running.has(job)) client.usage.queuedMs += Math.max(0, this.#clock.now() - job.waitingSince);
   }
 
   resume(client: Client): void {
@@ -77,6 +79,8 @@ export class Scheduler {
     job.isPaused = false;
     job.waitingSince = this.#clock.now();
     this.#enqueue(job);
+    // Paused and resumed within one step, which it has never left.
+    if (this.#running.has(job)) client.onDevice(true);
   }
 
   retune(client: Client, priority: PriorityClass, nice: number): void {
@@ -123,15 +127,21 @@ export class Scheduler {
     const now = this.#clock.now();
     const busy = new Set<Client>();
     const candidates: Candidate[] = [];
-    for (const entity of this.#queue.pick(this.#driver.info.slots)) {
-      const job = this.#jobs.get(entity);
-      invariant(job !== undefined, 'a queued entity has a job');
-      // Whoever is most urgent runs: an idle device is worse than a holder that loses its slot early.
-      const slot = this.#residency.acquire(job, { busy, now, mustYield: candidates.length === 0 });
-      if (slot === undefined) continue;
+    const seat = (job: Job): void => {
+      const slot = this.#residency.acquire(job, { busy, now });
+      if (slot === undefined) return;
       busy.add(job.client);
       candidates.push({ job, slot, missing: job.turn.tokens.length - residentPrefix(job, slot) });
+    };
+    for (const entity of this.#queue.pick(this.#queue.size)) {
+      if (candidates.length === this.#driver.info.slots) break;
+      const job = this.#jobs.get(entity);
+      invariant(job !== undefined, 'a queued entity has a job');
+      seat(job);
     }
+    // Every slot is held by a better claim than those of the eligible. The holders go on, ahead of their share as they
+    // are: an idle device helps nobody, and what they have computed is not thrown away.
+    if (candidates.length === 0) this.#residency.computing().forEach(seat);
     return candidates.length === 0 ? [] : planStep(candidates, this.#cost, this.#driver.info.batchTokens);
   }
 
@@ -189,7 +199,8 @@ export class Scheduler {
       const { usage, entity } = job.client;
       if (count === 1) usage.decodeMs += share;
       else [usage.prefillMs, usage.prefillTokens] = [usage.prefillMs + share, usage.prefillTokens + count];
-      usage.residentTokens = slot.length;
+      // Whoever was released in the middle of the step holds nothing any more.
+      usage.residentTokens = this.#residency.slotOf(job.client) === slot ? slot.length : 0;
       this.#queue.charge(entity, share);
     }
     const prefillTokens = plan.reduce((sum, { count }) => sum + (count === 1 ? 0 : count), 0);

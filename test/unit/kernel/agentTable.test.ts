@@ -141,6 +141,19 @@ suite('agents', () => {
       },
     ));
 
+  test('a refused agent has not succeeded either when it breaks a call before it answers', () =>
+    withMachine(
+      (prompt) => {
+        if (prompt.includes('error: the tool call')) return 'I may not.';
+        return prompt.includes('denied:') ? '<tool_call>{"name": "sea' : say('search', { query: 'x' });
+      },
+      () => outcome('denied: no grant for fs.read', { ok: false, decision: 'denied' }),
+      async (machine) => {
+        const { state, error, answer } = await machine.run('Where is x?');
+        assert.deepEqual([state, error?.code, answer], ['failed', 'denied', 'I may not.']);
+      },
+    ));
+
   test('an agent that never stops ends at its step limit', () =>
     withMachine(
       () => say('search', { query: 'x' }),
@@ -231,6 +244,27 @@ suite('agents', () => {
         assert.equal((await syscalls.wait({ pid }, never)).state, 'answered');
       },
     ));
+
+  test('pause and resume within one step leave the agent running, and its tool call is carried out', () => {
+    let duringStep = (): void => undefined;
+    return withMachine(
+      (prompt) => {
+        duringStep();
+        return callThenRepeat(prompt);
+      },
+      () => outcome('x'),
+      async ({ syscalls, spawn, rows }) => {
+        const pid = await spawn('Where is x?');
+        duringStep = () => {
+          void syscalls.pause({ pid }, never);
+          void syscalls.resume({ pid }, never);
+        };
+        const { error, state } = await syscalls.wait({ pid }, never);
+        assert.deepEqual([error, state], [null, 'answered']);
+        assert.equal(rows.at(-1)?.waitMs, 0);
+      },
+    );
+  });
 
   test('renice and class show in the row', () =>
     withMachine(

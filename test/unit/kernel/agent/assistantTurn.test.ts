@@ -57,6 +57,29 @@ function play(text: string, size: number, options: { tools?: boolean; maxTokens?
 const call = '{"name": "search", "arguments": {"query": "a } \\" b"}}';
 const parsed = { name: 'search', arguments: { query: 'a } " b' } };
 
+/** Plays tokens given as bytes, as a tokenizer has them that cuts inside characters, and ends the turn. */
+function playBytes(...tokens: readonly Uint8Array[]): Outcome & { readonly evaluable: boolean } {
+  const detokenize = (ids: readonly Token[]): string =>
+    Buffer.concat(ids.map((id) => tokens[id] ?? new Uint8Array())).toString();
+  const driver = { ...pieceDriver(1), detokenize, tokenize: () => [] };
+  let told = '';
+  const turn = new AssistantTurn({
+    driver,
+    prompt: [],
+    constraint,
+    maxTokens: 100,
+    onToken: () => undefined,
+    onText: (piece) => (told += piece),
+  });
+  let evaluable = true;
+  for (const index of tokens.keys()) {
+    turn.accept(index as Token);
+    evaluable &&= turn.tokens.length === index + 1;
+  }
+  turn.accept(endOfTurn);
+  return { result: turn.result(), told, transcript: detokenize(turn.tokens), evaluable };
+}
+
 suite('assistant turn', () => {
   for (const size of [1, 2, 3, 5, 7, 13, 100]) {
     test(`finds a tool call in pieces of ${size} characters`, () => {
@@ -71,6 +94,22 @@ suite('assistant turn', () => {
       assert.equal(told, 'It is <b>here</b>: a < b <tool');
     });
   }
+
+  test('a surplus that began in an evaluated token leaves a token to evaluate', () => {
+    const [marker, smile] = [Buffer.from('<tool_call>'), Buffer.from('😀')];
+    const { evaluable } = playBytes(Buffer.concat([marker, smile.subarray(0, 1)]), smile.subarray(1));
+    assert.ok(evaluable);
+  });
+
+  test('an answer keeps its last character, and what stands before an incomplete one', () => {
+    assert.equal(playBytes(Buffer.from('it is \uFFFD')).told, 'it is \uFFFD');
+    const cut = playBytes(
+      Buffer.from('it '),
+      Buffer.concat([Buffer.from('is '), Buffer.from('😀').subarray(0, 2)]),
+    );
+    assert.match(cut.told, /^it is \uFFFD$/);
+    assert.deepEqual(cut.result, { kind: 'answer', text: cut.told, isComplete: true });
+  });
 
   test('stops right behind the call', () => {
     const { transcript } = play(`<tool_call>${call}\n\n\n</tool_call>`, 1);

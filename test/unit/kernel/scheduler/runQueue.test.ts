@@ -38,6 +38,17 @@ suite('run queue', () => {
     }
   });
 
+  test('equal agents of little weight still run together after an hour in the queue', () => {
+    const entities = [1, 2, 3, 4, 5, 6, 7].map((id) => createEntity(id, 'batch', 19));
+    const queue = queued(...entities);
+    for (const entity of entities) queue.charge(entity, 3_600_000 / 7);
+    for (let step = 0, random = 1; step < 20_000; step++) {
+      assert.equal(queue.pick(7).length, 7);
+      random = (random * 48_271) % 2_147_483_647;
+      for (const entity of entities) queue.charge(entity, (15 + (random % 1000) / 100) / 7);
+    }
+  });
+
   test('shares follow the weights 1:2:4 within 5 %', () => {
     for (const priority of ['interactive', 'normal', 'batch'] as const) {
       // Nice 0, -3 and -6 weigh 1, 1.94 and 3.81.

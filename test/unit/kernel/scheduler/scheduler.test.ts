@@ -1,74 +1,9 @@
 // The mechanism, on the simulated driver in virtual time: who gets the device, and that no failure spreads.
 import assert from 'node:assert/strict';
-import { setMaxListeners } from 'node:events';
-import type { InferenceDriver, Sampling, Token } from '../../../../src/hal/driver.js';
-import { createManualClock, type ManualClock } from '../../../../src/hal/manualClock.js';
-import { createSimulatedDriver, type SimulatedOptions } from '../../../../src/hal/simulated.js';
-import { noUsage, type Client, type Turn } from '../../../../src/kernel/scheduler/job.js';
-import { createEntity } from '../../../../src/kernel/scheduler/runQueue.js';
+import { createSimulatedDriver } from '../../../../src/hal/simulated.js';
 import { Scheduler } from '../../../../src/kernel/scheduler/scheduler.js';
 import type { PriorityClass } from '../../../../src/shared/agentDefinition.js';
-
-/** 2 ms a prefilled token and 10 ms a decode step, as a small model on a CPU. */
-const costMs = (prefill: number, decodes: number): number => prefill * 2 + (decodes > 0 ? 10 : 0);
-
-interface Machine {
-  readonly driver: InferenceDriver;
-  readonly scheduler: Scheduler;
-  readonly clock: ManualClock;
-}
-
-async function withMachine(
-  options: Partial<SimulatedOptions>,
-  body: (machine: Machine) => Promise<void>,
-): Promise<void> {
-  const clock = createManualClock();
-  const driver = createSimulatedDriver({ respond: () => 'word '.repeat(20), clock, costMs, ...options });
-  const scheduler = new Scheduler(driver, clock);
-  try {
-    await body({ driver, scheduler, clock });
-  } finally {
-    await scheduler.stop();
-    await driver[Symbol.asyncDispose]();
-  }
-}
-
-let nextId = 1;
-
-class TestClient implements Client {
-  readonly entity;
-  readonly usage = noUsage();
-  isPaused = false;
-  runs = 0;
-  constructor(priority: PriorityClass = 'normal', nice = 0) {
-    this.entity = createEntity(nextId++, priority, nice);
-  }
-  onDevice(isRunning: boolean): void {
-    if (isRunning) this.runs++;
-  }
-}
-
-class TestTurn implements Turn {
-  readonly tokens: Token[];
-  readonly sampling: Sampling = { temperature: 0, constraint: undefined };
-  readonly times: number[] = [];
-  readonly #machine: Machine;
-  readonly #limit: number;
-  constructor(machine: Machine, promptWords: number, limit = 20) {
-    this.#machine = machine;
-    this.#limit = limit;
-    this.tokens = machine.driver.tokenize('prompt '.repeat(promptWords));
-  }
-  accept(token: Token): 'continue' | 'done' {
-    this.times.push(this.#machine.clock.now());
-    if (this.#machine.driver.isEndOfTurn(token) || this.times.length >= this.#limit) return 'done';
-    this.tokens.push(token);
-    return 'continue';
-  }
-}
-
-const never = new AbortController().signal;
-setMaxListeners(0, never);
+import { TestClient, TestTurn, never, restartIds, withMachine } from './machine.js';
 
 suite('scheduler', () => {
   test('a turn computes its prompt and then its tokens', () =>
@@ -239,7 +174,7 @@ suite('scheduler', () => {
   test('the same inputs give the same run', async () => {
     const run = async (): Promise<number[][]> => {
       const times: number[][] = [];
-      nextId = 1;
+      restartIds();
       await withMachine({ slots: 3 }, async (machine) => {
         const turns = [5, 50, 500, 20, 7].map((words) => new TestTurn(machine, words));
         const classes: PriorityClass[] = ['normal', 'batch', 'batch', 'interactive', 'normal'];
