@@ -1,0 +1,1 @@
+"""Trains the embedded model. Never needed to build, test or run the product."""

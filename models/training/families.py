@@ -1,0 +1,324 @@
+"""The families of tasks: for each, a request, the tool calls it takes, and the one right answer.
+
+An answer is a function of what the conversation shows, never of knowledge. Families that read the same kind of
+result draw it from the same source, so that the request alone decides what to look for.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .chat import Call, Task
+from .search import draw_hits
+from .sources import Source, draw_source
+from .text import WORDS, Text
+from .wording import quoted, request
+
+LONGEST_FILE = 70
+
+
+def refusal(text: Text, capability: str) -> tuple[str, str]:
+    """A denial as the tool tells it, with the person's own words in a second line, and why it was in one sentence."""
+    why = text.pick([f"no grant for {capability}"] * 4 + [f"{capability} refused by the user"])
+    if text.chance(0.75):
+        return f"denied: {why}", f"{why}."
+    reason = text.phrase(1, 7)
+    return f"denied: {why}\n{reason}", sentence(f"{why}. {reason}")
+
+
+def failure(text: Text, path: str) -> str:
+    return "error: " + text.pick(
+        [f"{path} does not exist"] * 4
+        + [
+            f"{path} is outside the workspace",
+            f"{path} is outside the workspace",
+            f"{path} is not a text file",
+            f"{path} is a binary file",
+            f"{path} is a folder",
+            f"{path} is a file, not a folder",
+            f"{path} is too large: {text.rng.randint(2, 999)} MB of at most 1 MB",
+            f"{path} is not UTF-8 text",
+            f"the tool was stopped after {text.rng.randint(2, 9)} s",
+            f"{path}: {text.phrase(2, 8)}",
+        ]
+    )
+
+
+def sentence(text: str) -> str:
+    """A text that ends with a full stop, and with one only."""
+    return text if text.endswith(".") else text + "."
+
+
+def unlucky(text: Text, verb: str, thing: str, capability: str, path: str) -> tuple[str, str] | None:
+    """Now and then (result, answer) of a tool that was refused or failed: the answer passes the reason on."""
+    kind = text.rng.random()
+    if kind < 0.06:
+        result, why = refusal(text, capability)
+        return result, f"I may not {verb}{thing}: {why}"
+    if kind < 0.11:
+        result = failure(text, path)
+        return result, sentence(result.removeprefix("error: "))
+    return None
+
+
+def where(text: Text) -> Task:
+    name = text.identifier()
+    asked = request(text, "where", x=quoted(text, name))
+    bad = unlucky(text, "search", "", "fs.read", ".")
+    if bad:
+        return Task("where", asked, [Call("search", {"query": name}, bad[0])], bad[1])
+    if text.chance(0.06):
+        return Task("where", asked, [Call("search", {"query": name}, "no matches")], nowhere(name))
+    hits = draw_hits(text, name)
+    answer = f"`{name}` is defined in {hits.defined[0]}:{hits.defined[1]}." if hits.defined else not_defined(name)
+    return Task("where", asked, [Call("search", {"query": name}, hits.shown)], answer)
+
+
+def nowhere(name: str) -> str:
+    return f"`{name}` is not in the workspace."
+
+
+def not_defined(name: str) -> str:
+    return f"`{name}` is used but not defined in the workspace."
+
+
+def todo_answer(path: str, source: Source) -> str:
+    found = source.todos()
+    if not found:
+        return f"No TODO comments in {path}."
+    return f"{path} has {len(found)}:\n" + "\n".join(f"- line {number}: {note}" for number, note in found)
+
+
+def exports_answer(path: str, source: Source) -> str:
+    names = source.exports()
+    if not names:
+        return f"{path} exports nothing."
+    return f"{path} exports {', '.join(f'`{name}`' for name in names)}."
+
+
+def reading(text: Text, family: str, answer: Callable[[str, Source], str]) -> Task:
+    path = text.path()
+    asked = request(text, family, f=path if text.chance(0.9) else f"`{path}`")
+    bad = unlucky(text, "read ", path, "fs.read", path)
+    if bad:
+        return Task(family, asked, [Call("read_file", {"path": path}, bad[0])], bad[1])
+    source = Source([]) if text.chance(0.01) else draw_source(text, path, LONGEST_FILE)
+    return Task(family, asked, [Call("read_file", {"path": path}, source.shown())], answer(path, source))
+
+
+def todo(text: Text) -> Task:
+    return reading(text, "todo", todo_answer)
+
+
+def exports(text: Text) -> Task:
+    return reading(text, "exports", exports_answer)
+
+
+def rename(text: Text) -> Task:
+    path, old, new = text.path(), text.identifier(), text.identifier()
+    if text.chance(0.12):
+        old, new = text.junk(1, 4).strip("`'\" "), text.junk(1, 4).strip("`'\" ")
+        old, new = old or "a", new or "b"
+        asked = request(text, "rename", a=f"`{old}`", b=f"`{new}`", f=path)
+    else:
+        asked = request(text, "rename", a=quoted(text, old), b=quoted(text, new), f=path)
+    count = text.rng.choice([1, 1, 2, 3, text.rng.randint(1, 300)])
+    occurrences = f"{count} occurrence{'s' if count != 1 else ''}"
+    result, answer = f"replaced {occurrences}", f"Renamed `{old}` to `{new}` in {path}: {occurrences}."
+    kind = text.rng.random()
+    if kind < 0.12:
+        result, why = refusal(text, "fs.write")
+        answer = f"I may not edit {path}: {why}"
+    elif kind < 0.26:
+        result = text.pick([failure(text, path), f"error: `{old}` does not occur in {path}"])
+        answer = sentence(result.removeprefix("error: "))
+    return Task("rename", asked, [Call("edit_file", {"path": path, "find": old, "replace": new}, result)], answer)
+
+
+def command(text: Text) -> str:
+    rng = text.rng
+    script = text.pick([rng.choice(WORDS), text.letters(2, 8).lower(), f"{rng.choice(WORDS)}:{rng.choice(WORDS)}"])
+    return text.pick(
+        [
+            *(
+                "npm test",
+                "npm run lint",
+                "npm run build",
+                "cargo test",
+                "go test ./...",
+                "pytest -q",
+                "make check",
+                "make",
+            ),
+            *(
+                f"npm run {script}",
+                f"npm run {script}",
+                f"make {script}",
+                f"npx {script}",
+                f"yarn {script}",
+                f"./{script}.sh",
+            ),
+            *(
+                f"node {text.path()}",
+                f"python3 {text.path()}",
+                f"npx mocha {text.path()}",
+                f"node --test {text.path()}",
+            ),
+            *(f"git {script}", f"cat {text.path()}", f"ls {text.folder()}", f"npx tsc -b {text.folder()}"),
+            f'node -e "{text.identifier()}({rng.randint(0, 99)})"',
+            f"{script} --{rng.choice(WORDS)} {text.number()}",
+        ]
+    )
+
+
+def output_line(text: Text) -> str:
+    rng = text.rng
+    return text.pick(
+        [
+            f"{rng.randint(1, 900)} passed, {rng.choice([0, 0, rng.randint(1, 30)])} failed",
+            f"{rng.randint(0, 900)} passing ({rng.randint(1, 900)}{text.pick(['ms', 's', 'm'])})",
+            f"{rng.randint(1, 90)} failing",
+            f"Tests: {rng.randint(0, 99)} failed, {rng.randint(1, 999)} passed, {rng.randint(1, 999)} total",
+            f"{text.path()}:{rng.randint(1, 900)}:{rng.randint(1, 90)} - error TS{rng.randint(1000, 9999)}: {text.phrase()}",
+            f"✖ {rng.randint(1, 99)} problems ({rng.randint(1, 99)} errors, {rng.randint(0, 9)} warnings)",
+            f"  ✓ {text.phrase()} ({rng.randint(1, 900)}ms)",
+            f"> {text.identifier()}@{rng.randint(0, 9)}.{rng.randint(0, 20)}.{rng.randint(0, 9)} {rng.choice(WORDS)}",
+            f"{text.identifier()}Error: {text.phrase()}",
+            f"    at {text.identifier()} ({text.path()}:{rng.randint(1, 999)}:{rng.randint(1, 99)})",
+            f"Found {rng.randint(1, 99)} errors in {rng.randint(1, 9)} files.",
+            f"done in {rng.randint(1, 99)}.{rng.randint(0, 99)}s",
+            *(text.phrase(), text.phrase(), text.phrase(1, 14), text.junk(1, 14)),
+            (text.pick(text.code(6) or ["ok"]) or "ok")[:120],
+        ]
+    )
+
+
+def run_answer(shell: str, lines: list[str], status: int) -> str:
+    """The verdict, with the last line that says anything."""
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    verdict = f"`{shell}` passes" if status == 0 else f"`{shell}` fails with exit {status}"
+    return sentence(f"{verdict}: {last}" if last else verdict)
+
+
+def run(text: Text) -> Task:
+    rng = text.rng
+    shell = command(text)
+    asked = request(text, "run", c=text.pick([shell, shell, f"`{shell}`", f"`{shell}`", f"'{shell}'"]))
+    kind = rng.random()
+    if kind < 0.12:
+        result, why = refusal(text, "process.run")
+        answer = f"I may not run `{shell}`: {why}"
+        return Task("run", asked, [Call("run", {"command": shell}, result)], answer)
+    if kind < 0.17:
+        result = "error: " + text.pick(
+            [
+                f"`{shell}` was stopped after 120 s",
+                f"{shell.split()[0]} not found",
+                f"{shell.split()[0]}: {text.phrase()}",
+            ]
+        )
+        return Task("run", asked, [Call("run", {"command": shell}, result)], sentence(result.removeprefix("error: ")))
+    lines = [output_line(text) for _ in range(rng.choice([0, 1, 1, 2, 3, 4, 6, 9, 14, 25]))]
+    lines += [""] * rng.choice([0, 0, 0, 1, 2])
+    if len(lines) > 8 and text.chance(0.4):
+        lines.insert(len(lines) // 2, f"... {rng.randint(2, 900)} lines left out")
+    status = 0 if text.chance(0.55) else rng.choice([1, 1, 1, 2, 3, 127, rng.randint(1, 255)])
+    result = "\n".join([*lines, f"exit {status}"])
+    return Task("run", asked, [Call("run", {"command": shell}, result)], run_answer(shell, lines, status))
+
+
+def list_folder(text: Text) -> Task:
+    rng = text.rng
+    folder = "." if text.chance(0.1) else text.folder()
+    shown = folder + "/" if folder != "." and text.chance(0.12) else folder
+    asked = request(text, "list", d=text.pick([shown, shown, shown, f"`{shown}`"]))
+    arguments = {"path": shown}
+    bad = unlucky(text, "list ", shown, "fs.read", shown)
+    if bad:
+        return Task("list", asked, [Call("list_dir", arguments, bad[0])], bad[1])
+    if text.chance(0.04):
+        return Task("list", asked, [Call("list_dir", arguments, "(empty)")], f"{shown} is empty.")
+    count = rng.choice([rng.randint(1, 9), rng.randint(1, 20), rng.randint(10, 40)])
+    names = list(dict.fromkeys(entry(text) for _ in range(count)))
+    if text.chance(0.6):
+        names.sort(key=lambda name: (not name.endswith("/"), name))
+    if count > 12 and text.chance(0.2):
+        names.append(f"... {rng.randint(1, 400)} more")
+    return Task("list", asked, [Call("list_dir", arguments, "\n".join(names))], f"{shown} holds {', '.join(names)}.")
+
+
+def entry(text: Text) -> str:
+    kind = text.rng.random()
+    if kind < 0.7:
+        return text.file_name()
+    if kind < 0.92:
+        return text.folder_part() + "/"
+    return text.pick(
+        [".gitignore", "LICENSE", "Makefile", "Dockerfile", ".env", text.identifier(), f".{text.pick(WORDS)}rc"]
+    )
+
+
+def count_matches(text: Text) -> Task:
+    name = text.identifier()
+    asked = request(text, "count", x=quoted(text, name))
+    bad = unlucky(text, "search", "", "fs.read", ".")
+    if bad:
+        return Task("count", asked, [Call("search", {"query": name}, bad[0])], bad[1])
+    if text.chance(0.1):
+        return Task("count", asked, [Call("search", {"query": name}, "no matches")], nowhere(name))
+    hits = draw_hits(text, name)
+    answer = f"`{name}` matches {hits.count} line{'s' if hits.count != 1 else ''}."
+    return Task("count", asked, [Call("search", {"query": name}, hits.shown)], answer)
+
+
+def two_step(text: Text) -> Task:
+    """Search for a name, read the file that defines it, answer about that file."""
+    name = text.identifier()
+    family, answer = text.pick([("todosOfDefiner", todo_answer), ("exportsOfDefiner", exports_answer)])
+    asked = request(text, family, x=quoted(text, name))
+    if text.chance(0.06):
+        return Task("twoStep", asked, [Call("search", {"query": name}, "no matches")], nowhere(name))
+    hits = draw_hits(text, name, most=8)
+    search = Call("search", {"query": name}, hits.shown)
+    if not hits.defined:
+        return Task("twoStep", asked, [search], not_defined(name))
+    path = hits.defined[0]
+    bad = unlucky(text, "read ", path, "fs.read", path)
+    if bad:
+        return Task("twoStep", asked, [search, Call("read_file", {"path": path}, bad[0])], bad[1])
+    source = draw_source(text, path, LONGEST_FILE // 2)
+    return Task("twoStep", asked, [search, Call("read_file", {"path": path}, source.shown())], answer(path, source))
+
+
+def repeat(text: Text) -> Task:
+    """Nothing but copying, of what nobody could guess: teaches the rare tokens that every other family needs."""
+    parts = [text.pick([text.junk, text.phrase, text.identifier, text.path])() for _ in range(text.rng.randint(1, 6))]
+    if text.chance(0.3):
+        parts.append((text.pick(text.code(4) or [""]) or "")[:120])
+    asked = text.pick([" ", " ", ", ", "\n"]).join(part for part in parts if part).strip()
+    return Task("repeat", request(text, "repeat", p=asked), [], asked)
+
+
+def impossible(text: Text) -> Task:
+    """No tool can answer it. What the answer says depends on the tools there are: the episode fills it in."""
+    asked = request(text, "impossible", w=text.word(), p=text.phrase(), n=str(text.rng.randint(2, 99)))
+    return Task("impossible", asked, [], "")
+
+
+@dataclass(frozen=True)
+class Family:
+    draw: Callable[[Text], Task]
+    weight: float
+
+
+FAMILIES = {
+    "where": Family(where, 3.0),
+    "todo": Family(todo, 3.0),
+    "exports": Family(exports, 3.5),
+    "rename": Family(rename, 1.5),
+    "run": Family(run, 2.0),
+    "list": Family(list_folder, 1.2),
+    "count": Family(count_matches, 0.3),
+    "twoStep": Family(two_step, 0.5),
+    "repeat": Family(repeat, 0.6),
+    "impossible": Family(impossible, 0.4),
+}
