@@ -107,6 +107,17 @@ suite('amk run on the embedded model', function () {
     );
   });
 
+  test('many agents at once answer what one answers alone', async () => {
+    const tasks = ['Where is Ledger defined?', 'What does src/money.ts export?'];
+    const { document: alone } = await runJson('--grant', 'fs.read:.', ...tasks);
+    const expected = new Map(alone.agents.map(({ task, answer }) => [task, answer]));
+    for (let round = 0; round < 3; round++) {
+      const many = Array.from({ length: 12 }, (_, index) => tasks[index % tasks.length] ?? '');
+      const { document } = await runJson('--grant', 'fs.read:.', ...many);
+      for (const { task, answer } of document.agents) assert.equal(answer, expected.get(task));
+    }
+  });
+
   test('one answer stands alone on stdout, and a line beside it names the model', async () => {
     const ended = await amk('run', '-w', root, '-g', 'fs.read:.', 'Where is taxOf defined?');
     assert.equal(ended.status, 0, ended.stderr);

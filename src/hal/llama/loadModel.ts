@@ -15,6 +15,7 @@ import { openEngine, threadCount, type Engine, type EngineLog, type GpuChoice } 
 import { checkMemory, outOfMemory, type MemoryBudget } from './memoryBudget.js';
 import { inspectModelFile, type ModelFile } from './modelFile.js';
 import { checkKvType, kvBytesPerToken, type KvType } from './modelShape.js';
+import { orderOutputs } from './outputOrder.js';
 import { LlamaSlot } from './slot.js';
 
 /** The most a slot holds when the settings do not say: enough for coding tasks, and eight of them fit a laptop. */
@@ -121,6 +122,7 @@ async function assemble(engine: Engine, plan: LoadPlan, log: EngineLog): Promise
   const model = await loadWeights(engine, plan, budget);
   reportOffload(engine, model, log);
   const context = await createContext(engine, model, plan, budget);
+  orderOutputs(context);
   const slots = Array.from({ length: plan.slots }, (_, id) => new LlamaSlot(id, context));
   await proveDecoding(engine, model, slots[0]);
   const info: DriverInfo = {

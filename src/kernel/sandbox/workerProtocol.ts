@@ -6,8 +6,7 @@
 import type { MessagePort } from 'node:worker_threads';
 
 /** The functions a module may import from `extism:host/user`, beside `take_reply`. */
-const hostFunctionNames = ['fs_read', 'fs_list', 'fs_write', 'process_run'] as const;
-export type HostFunctionName = (typeof hostFunctionNames)[number];
+export type HostFunctionName = 'fs_read' | 'fs_list' | 'fs_write' | 'process_run';
 
 /** Extism's functions that are offered; variables, configuration, logging and network are not there at all. */
 export const environmentFunctionNames = [
