@@ -108,6 +108,7 @@ async function measure(
   };
 }
 
+const warmUpSeconds = 3;
 const fairnessSeconds = 8;
 
 /** Device time of agents that never stop: four equal ones, then three whose weights are about 1 : 2 : 4. */
@@ -137,12 +138,19 @@ async function deviceShares(driver: InferenceDriver, nices: readonly number[]): 
   const ends = clients.map((client) =>
     computeForEver(scheduler, client, () => new Growing(driver, prompt), stop.signal),
   );
-  await new Promise((resolve) => setTimeout(resolve, fairnessSeconds * 1000));
+  const received = (): number[] => clients.map(({ usage }) => usage.prefillMs + usage.decodeMs);
+  // A burst is spent once, at the start; what follows is the steady state.
+  await sleep(warmUpSeconds * 1000);
+  const before = received();
+  await sleep(fairnessSeconds * 1000);
+  const shares = received().map((ms, index) => ms - (before[index] ?? 0));
   stop.abort();
   await Promise.all(ends);
   await scheduler.stop();
-  return clients.map(({ usage }) => usage.prefillMs + usage.decodeMs);
+  return shares;
 }
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** One turn after the other, each until its context is full. */
 async function computeForEver(
