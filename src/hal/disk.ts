@@ -26,7 +26,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { basename, dirname, join, resolve } from 'node:path';
 import { KernelError, messageOf } from '../shared/errors.js';
-import { formatBytes } from './llama/byteSize.js';
+import { formatBytes } from './byteSize.js';
 import { namesBelow, outside, relativeTo } from './workspacePath.js';
 
 export interface ResolvedPath {

@@ -5,8 +5,8 @@
  */
 
 import { z } from 'zod';
-import { niceSchema, priorityClasses, type PriorityClass } from './agentDefinition.js';
-import type { AgentOutcome, AgentState } from './agentState.js';
+import { niceSchema, priorityClasses } from './agentDefinition.js';
+import type { AgentRow } from './protocol.js';
 
 /** `off` is a kernel that nobody has needed yet. */
 export type KernelStatus = 'off' | 'starting' | 'ready' | 'failed';
@@ -15,21 +15,8 @@ export type KernelStatus = 'off' | 'starting' | 'ready' | 'failed';
 export type AgentKey = string;
 
 /** One row, as the page shows it: numbers are formatted there, where the reader's language is known. */
-export interface TaskManagerRow {
+export interface TaskManagerRow extends AgentRow {
   readonly key: AgentKey;
-  readonly pid: number;
-  readonly name: string;
-  readonly task: string;
-  readonly state: AgentState;
-  readonly outcome: AgentOutcome | undefined;
-  readonly reason: string;
-  readonly class: PriorityClass;
-  readonly nice: number;
-  readonly promptTokens: number;
-  readonly generatedTokens: number;
-  readonly tokensPerSecond: number;
-  readonly kvBytes: number;
-  readonly waitMs: number;
   /** A question of this agent is open and waits for a person. */
   readonly needsPerson: boolean;
 }

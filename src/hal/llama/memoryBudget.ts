@@ -1,7 +1,7 @@
 /** Whether a model and the attention state of all slots fit into memory. Says no with figures, and reduces nothing. */
 
 import { KernelError } from '../../shared/errors.js';
-import { formatBytes } from './byteSize.js';
+import { formatBytes } from '../byteSize.js';
 
 export interface MemoryBudget {
   readonly modelBytes: number;

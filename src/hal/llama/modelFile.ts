@@ -7,7 +7,7 @@
 import { open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { KernelError, messageOf } from '../../shared/errors.js';
-import { formatBytesOf } from './byteSize.js';
+import { formatBytesOf } from '../byteSize.js';
 import { readGgufHeader, type GgufHeader } from './ggufHeader.js';
 import { shapeOf, type ModelShape } from './modelShape.js';
 

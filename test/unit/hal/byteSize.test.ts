@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { formatBytes, formatBytesOf } from '../../../../src/hal/llama/byteSize.js';
+import { formatBytes, formatBytesOf } from '../../../src/hal/byteSize.js';
 
 suite('a size in bytes', () => {
   test('reads in the unit that suits it', () => {
