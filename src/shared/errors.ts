@@ -18,6 +18,11 @@ export type ErrorCode =
   | 'untrustedWorkspace' // nothing runs in Restricted Mode
   | 'limitReached' // a quota or limit of shared/limits was hit
   | 'deviceFailed' // the inference engine failed in the middle of a step
+  | 'stateInvalid' // a snapshot or a state file is damaged, incomplete or not one of ours
+  | 'stateMismatch' // attention state of another model, engine release or cache layout
+  | 'storeLocked' // another kernel uses the same store
+  | 'storageFull' // the disk or a storage quota is full
+  | 'storageFailed' // the disk refused to read, write or flush
   | 'sandboxStopped' // a module was stopped by one of its limits
   | 'kernelStopped' // the kernel process ended while the call was open
   | 'bug';

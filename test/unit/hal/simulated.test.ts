@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import type { InferenceDriver, Sampling, Slot, Token } from '../../../src/hal/driver.js';
 import { createManualClock } from '../../../src/hal/manualClock.js';
-import { createSimulatedDriver } from '../../../src/hal/simulated.js';
+import {
+  createSimulatedDriver,
+  type SimulatedOptions,
+  type SimulatedStateMove,
+} from '../../../src/hal/simulated.js';
 import { KernelError } from '../../../src/shared/errors.js';
 
 const greedy = (): Sampling => ({ temperature: 0, constraint: undefined });
@@ -154,10 +158,107 @@ suite('the simulated driver', () => {
     assert.equal(isDone, true);
   });
 
+  test('tells what a step costs by, before it runs', async () => {
+    const told: unknown[] = [];
+    const driver = createSimulatedDriver({
+      respond: () => 'x y',
+      clock: createManualClock(),
+      costMs: (...counted) => (told.push(counted), 0),
+    });
+    const slot = driver.slots[0]!;
+    const tokens = driver.tokenize('a b');
+    await driver.step([{ slot, tokens }]);
+    await driver.step([{ slot, tokens: tokens.slice(0, 1), sampling: greedy() }]);
+    assert.deepEqual(told, [
+      [3, 0, [{ count: 3, resident: 0 }]],
+      [0, 1, [{ count: 1, resident: 3 }]],
+    ]);
+  });
+
   test('asks for tools before it constrains a call', async () => {
     const driver = createSimulatedDriver({ respond: () => 'x' });
     await assert.rejects(driver.createConstraint([]), KernelError);
     const constraint = await driver.createConstraint([{ name: 'run', description: '', parameters: {} }]);
     await constraint[Symbol.asyncDispose]();
+  });
+});
+
+suite('saved states of the simulated driver', () => {
+  const prompt = 'a b c d';
+
+  /** A driver whose first slot holds the prompt. */
+  async function filled(options: Partial<SimulatedOptions> = {}): Promise<{
+    readonly driver: InferenceDriver;
+    readonly slot: Slot;
+    readonly other: Slot;
+  }> {
+    const driver = createSimulatedDriver({ respond: () => 'x', ...options });
+    const [slot, other] = driver.slots;
+    assert.ok(slot !== undefined && other !== undefined);
+    await driver.step([{ slot, tokens: driver.tokenize(prompt) }]);
+    return { driver, slot, other };
+  }
+
+  test('come back in any slot, as often as they are asked for', async () => {
+    const { driver, slot, other } = await filled();
+    await driver.saveState(slot, '/ram/1');
+    await driver.step([{ slot, tokens: driver.tokenize('e') }]);
+    await driver.step([{ slot: other, tokens: driver.tokenize('something else') }]);
+    for (const each of [other, slot]) {
+      await driver.loadState(each, '/ram/1');
+      assert.equal(each.length, 7);
+      assert.equal(each.commonPrefix(driver.tokenize(prompt)), 7);
+    }
+  });
+
+  test('are not there under another path, and the slot is then empty', async () => {
+    const { driver, slot } = await filled();
+    await driver.saveState(slot, '/ram/1');
+    await assert.rejects(driver.loadState(slot, '/ram/2'), { code: 'stateInvalid', message: /\/ram\/2/ });
+    assert.equal(slot.length, 0);
+    assert.deepEqual(await driver.step([{ slot, tokens: driver.tokenize('a') }]), [{ ok: true }]);
+  });
+
+  test('take the time that they are said to take', async () => {
+    const clock = createManualClock();
+    const { driver, slot, other } = await filled({
+      clock,
+      saveMs: (tokens) => tokens * 10,
+      loadMs: (tokens) => tokens,
+    });
+    await driver.saveState(slot, '/ram/1');
+    assert.equal(clock.now(), 70);
+    await driver.loadState(other, '/ram/1');
+    assert.equal(clock.now(), 77);
+  });
+
+  test('fail where a fault is put, the slot unchanged by a save and empty after a load', async () => {
+    const faults: SimulatedStateMove[] = [];
+    const { driver, slot } = await filled({
+      stateFault: (move) => {
+        faults.push(move);
+        return move.path === '/full'
+          ? new KernelError('storageFull', 'the disk is full')
+          : new Error('broken');
+      },
+    });
+    await assert.rejects(driver.saveState(slot, '/full'), { code: 'storageFull' });
+    await assert.rejects(driver.saveState(slot, '/ram/1'), { code: 'deviceFailed', message: /broken/ });
+    assert.equal(slot.length, 7);
+    await assert.rejects(driver.loadState(slot, '/ram/1'), { code: 'stateInvalid' });
+    assert.equal(slot.length, 0);
+    assert.deepEqual(faults[0], { kind: 'save', slot: 0, path: '/full', tokens: 7 });
+  });
+
+  test('make a failed slot usable again, but are not made of one', async () => {
+    const { driver, slot } = await filled({
+      fault: ({ index }) =>
+        index === 1 ? { kind: 'slot', slot: 0, error: new Error('bad cell') } : undefined,
+    });
+    await driver.saveState(slot, '/ram/1');
+    await driver.step([{ slot, tokens: driver.tokenize('e') }]);
+    await assert.rejects(driver.saveState(slot, '/ram/2'), { code: 'deviceFailed', message: /bad cell/ });
+    await driver.loadState(slot, '/ram/1');
+    assert.deepEqual(await driver.step([{ slot, tokens: driver.tokenize('e') }]), [{ ok: true }]);
   });
 });

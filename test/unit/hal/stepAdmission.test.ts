@@ -6,6 +6,7 @@ import { KernelError } from '../../../src/shared/errors.js';
 const slot = (length: number): Slot => ({
   id: 0,
   length,
+  tokens: [],
   commonPrefix: () => 0,
   truncate: () => Promise.resolve(),
 });
