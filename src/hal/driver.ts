@@ -24,6 +24,30 @@ export interface DriverInfo {
   readonly kvBytesPerToken: number;
   /** The most tokens one step may carry over all its sequences. */
   readonly batchTokens: number;
+  readonly state: StateFacts;
+}
+
+/**
+ * What attention state depends on: state is usable where all of it is equal, except `streams`, which only says how
+ * the engine's state files are laid out.
+ */
+export interface StateFacts {
+  /** SHA-256 of what identifies the model file, in hex. */
+  readonly model: string;
+  /** Release of the engine, as `llama.cpp b1234`. */
+  readonly engine: string;
+  /** Types of the cache: `f16`, `q8_0`, … */
+  readonly keyType: string;
+  readonly valueType: string;
+  readonly layers: number;
+  /** Summed over the layers, which need not have the same number. */
+  readonly keyValueHeads: number;
+  /** Elements of one head's key, and of its value. */
+  readonly headDim: number;
+  readonly valueHeadDim: number;
+  readonly flashAttention: boolean;
+  /** Sequences of the engine's context. */
+  readonly streams: number;
 }
 
 /** One message of a conversation, in the form every chat template knows. */
@@ -66,6 +90,8 @@ export interface Slot {
   readonly id: number;
   /** Tokens whose attention state is resident, in order. */
   readonly length: number;
+  /** Those tokens. */
+  readonly tokens: readonly Token[];
   /** How many leading tokens of `tokens` are resident already. */
   commonPrefix(tokens: readonly Token[]): number;
   /** Forgets everything from position `length` on; more where the engine cannot forget a part, as `length` then tells. */
@@ -96,8 +122,11 @@ export interface InferenceDriver extends AsyncDisposable {
   readonly slots: readonly Slot[];
   readonly toolCallMarkers: ToolCallMarkers;
 
-  /** Text with the model's special tokens recognised, as a rendered prompt needs. */
-  tokenize(text: string): Token[];
+  /**
+   * Text with the model's special tokens recognised, as a rendered prompt needs.
+   * @param after whether it goes on after other text, or stands at the beginning of everything
+   */
+  tokenize(text: string, after?: 'nothing' | 'text'): Token[];
   /** Text of tokens, special tokens included. A token may end inside a character: decode from the start of a run. */
   detokenize(tokens: readonly Token[]): string;
   isEndOfTurn(token: Token): boolean;
@@ -116,4 +145,17 @@ export interface InferenceDriver extends AsyncDisposable {
 
   /** Makes a slot usable again after a failure, empty. */
   reset(slot: Slot): Promise<void>;
+
+  /**
+   * Writes tokens and attention state of the slot to a new file, in the engine's own form. The slot is unchanged.
+   * @throws KernelError `deviceFailed`, also when the file cannot be written
+   */
+  saveState(slot: Slot, path: string): Promise<void>;
+
+  /**
+   * Replaces the slot's content by that of a file that `saveState` wrote. Whatever the file is, the slot is usable
+   * afterwards: it holds all of it, or nothing.
+   * @throws KernelError `stateInvalid` where the engine refuses the file; the slot is then empty
+   */
+  loadState(slot: Slot, path: string): Promise<void>;
 }

@@ -13,6 +13,7 @@ import type {
   InferenceDriver,
   Sampling,
   Slot,
+  StateFacts,
   StepResult,
   StepWork,
   Token,
@@ -38,6 +39,21 @@ export interface SimulatedStep {
   readonly work: readonly StepWork[];
 }
 
+/** One save or load of attention state. */
+export interface SimulatedStateMove {
+  readonly kind: 'save' | 'load';
+  readonly slot: number;
+  readonly path: string;
+  readonly tokens: number;
+}
+
+/** What a step does with one sequence. */
+export interface StepPart {
+  readonly count: number;
+  /** Tokens that were in its slot before. */
+  readonly resident: number;
+}
+
 export interface SimulatedOptions {
   /**
    * The assistant's answer to a prompt, up to but without the end of the turn. Called when sampling starts a turn,
@@ -50,12 +66,31 @@ export interface SimulatedOptions {
   readonly kvBytesPerToken?: number;
   /** Moved by what each step costs. */
   readonly clock?: ManualClock;
-  readonly costMs?: (prefillTokens: number, decodeSequences: number) => number;
+  readonly costMs?: (prefillTokens: number, decodeSequences: number, parts: readonly StepPart[]) => number;
+  readonly saveMs?: (tokens: number) => number;
+  readonly loadMs?: (tokens: number) => number;
   /** Asked before each step. */
   readonly fault?: (step: SimulatedStep) => SimulatedFault | undefined;
+  /** What would be files, by path: the tokens are all the state that there is. Of the driver's own where left out. */
+  readonly states?: Map<string, readonly Token[]>;
+  /** Asked before each save and load. A KernelError is thrown as it is, another as the engine's failure. */
+  readonly stateFault?: (move: SimulatedStateMove) => Error | undefined;
 }
 
 const defaults = { slots: 8, contextTokens: 4096, prefillTokens: 512, kvBytesPerToken: 1024 };
+
+/** Keys and values of two bytes each in four layers of one head of 64: the default bytes of a token. */
+const stateFacts: Omit<StateFacts, 'streams'> = {
+  model: '0'.repeat(64),
+  engine: 'simulated',
+  keyType: 'f16',
+  valueType: 'f16',
+  layers: 4,
+  keyValueHeads: 4,
+  headDim: 64,
+  valueHeadDim: 64,
+  flashAttention: false,
+};
 
 export function createSimulatedDriver(options: SimulatedOptions): InferenceDriver {
   return new SimulatedDriver(options);
@@ -68,10 +103,12 @@ class SimulatedDriver implements InferenceDriver {
   readonly #options: SimulatedOptions;
   readonly #vocabulary = new SimulatedVocabulary();
   readonly #answers = new WeakMap<Sampling, Answer>();
+  readonly #saved: Map<string, readonly Token[]>;
   #steps = 0;
 
   constructor(options: SimulatedOptions) {
     this.#options = options;
+    this.#saved = options.states ?? new Map<string, readonly Token[]>();
     const slots = options.slots ?? defaults.slots;
     this.slots = Array.from({ length: slots }, (_, id) => new SimulatedSlot(id));
     this.info = {
@@ -84,6 +121,7 @@ class SimulatedDriver implements InferenceDriver {
       contextTokens: options.contextTokens ?? defaults.contextTokens,
       kvBytesPerToken: options.kvBytesPerToken ?? defaults.kvBytesPerToken,
       batchTokens: options.batchTokens ?? defaults.prefillTokens + slots,
+      state: { ...stateFacts, streams: slots },
     };
   }
 
@@ -133,8 +171,42 @@ class SimulatedDriver implements InferenceDriver {
     return Promise.resolve();
   }
 
+  async saveState(slot: Slot, path: string): Promise<void> {
+    const { failure, tokens } = ownSlot(slot);
+    const fault =
+      failure ?? (await this.#moveState({ kind: 'save', slot: slot.id, path, tokens: slot.length }));
+    if (fault instanceof KernelError) throw fault;
+    if (fault !== undefined) {
+      throw new KernelError('deviceFailed', `the state could not be saved: ${fault.message}`, {
+        cause: fault,
+      });
+    }
+    this.#saved.set(path, [...tokens]);
+  }
+
+  async loadState(slot: Slot, path: string): Promise<void> {
+    const target = ownSlot(slot);
+    target.reset();
+    const tokens = this.#saved.get(path);
+    const fault = await this.#moveState({ kind: 'load', slot: slot.id, path, tokens: tokens?.length ?? 0 });
+    if (fault instanceof KernelError) throw fault;
+    if (fault !== undefined || tokens === undefined || tokens.length > this.info.contextTokens) {
+      const reason = fault?.message ?? (tokens === undefined ? 'nothing was saved there' : 'too many tokens');
+      throw new KernelError('stateInvalid', `the engine refused the state in ${path}: ${reason}`);
+    }
+    target.append(tokens);
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve();
+  }
+
+  /** Takes the time of it, and says what goes wrong. */
+  async #moveState(move: SimulatedStateMove): Promise<Error | undefined> {
+    const { clock, saveMs, loadMs, stateFault } = this.#options;
+    await Promise.resolve();
+    clock?.advance((move.kind === 'save' ? saveMs : loadMs)?.(move.tokens) ?? 0);
+    return stateFault?.(move);
   }
 
   #evaluate(work: StepWork, failure: SimulatedFault | undefined): StepResult {
@@ -224,9 +296,12 @@ function ownSlot(slot: Slot): SimulatedSlot {
 }
 
 /** A sequence decodes when it is given one token and asked for the next; every other token is prefill. */
-function countsOf(work: readonly StepWork[]): [prefillTokens: number, decodeSequences: number] {
+function countsOf(
+  work: readonly StepWork[],
+): [prefillTokens: number, decodeSequences: number, parts: StepPart[]] {
   const decodes = work.filter(({ tokens, sampling }) => tokens.length === 1 && sampling !== undefined).length;
-  return [work.reduce((sum, { tokens }) => sum + tokens.length, 0) - decodes, decodes];
+  const parts = work.map(({ slot, tokens }) => ({ count: tokens.length, resident: slot.length }));
+  return [parts.reduce((sum, { count }) => sum + count, 0) - decodes, decodes, parts];
 }
 
 function renderTurn(message: ChatMessage): string {

@@ -23,6 +23,9 @@ export const restartForgetMs = 60_000;
 /** A shutdown that takes longer is a kill. */
 export const shutdownGraceMs = 3_000;
 
+/** What a shutdown may spend on keeping the attention state of agents: the rest is computed again. */
+export const suspendMs = 1_500;
+
 /** Loading a model from a slow disk is the longest thing a boot does. */
 export const bootTimeoutMs = 120_000;
 
@@ -65,3 +68,33 @@ export const toolResultShare = 0.3;
 
 /** A device step that takes longer means a stalled engine: the kernel ends itself and is restarted. */
 export const stepStallMs = 120_000;
+
+/** Limits of the socket over which other processes look at a kernel and steer it. */
+export const controlLimits = {
+  /** Who has not shown the token by then is not one of ours. */
+  attachMs: 2_000,
+  connections: 32,
+  /** The longest request is a renice. */
+  requestLength: 64 * 1024,
+  /** The longest answer lists every agent that is alive or kept. */
+  answerLength: 8 * 1024 * 1024,
+  /** What may wait for a reader: more than one answer of the longest kind. */
+  unsentBytes: 16 * 1024 * 1024,
+  /** Characters of a task or a reason in a row: more than a line of a terminal. */
+  rowTextLength: 300,
+  /** A healthy kernel answers within milliseconds. */
+  answerMs: 5_000,
+} as const;
+
+/**
+ * A snapshot on disk is worth its time when it saves so many tokens. It is written whole, so the next one comes only
+ * when the context has grown by this share as well: all of them together stay within a few times the last.
+ */
+export const minSnapshotTokens = 64;
+export const minSnapshotGrowth = 0.125;
+
+/** Encoding a long context on a busy machine takes seconds. */
+export const codecTimeoutMs = 60_000;
+
+/** What a boot may spend on measuring its device. */
+export const calibrationMs = 500;

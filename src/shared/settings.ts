@@ -7,6 +7,9 @@
 import { z } from 'zod';
 
 export const gpuChoices = ['auto', 'cpu', 'cuda', 'vulkan', 'metal'] as const;
+/** How attention state is kept on disk. `f16` keeps what the cache has, exactly; it is named for what caches mostly are. */
+export const quantisations = ['f16', 'q8_0', 'k8v4', 'q4_0'] as const;
+export type Quantisation = (typeof quantisations)[number];
 const kvTypes = ['f16', 'q8_0', 'q4_0', 'f32', 'bf16'] as const;
 
 export const engineSettingsSchema = z.strictObject({
@@ -32,11 +35,44 @@ export const engineSettingsSchema = z.strictObject({
     .enum(kvTypes)
     .default('f16')
     .describe('Type of the KV cache. Combinations known to crash the engine are refused.'),
+  interactiveTargetMs: z
+    .int()
+    .min(20)
+    .max(10_000)
+    .default(200)
+    .describe(
+      'Time in which an interactive agent should have its first token, in ms. A smaller value makes computing steps ' +
+        'shorter, and all agents together somewhat slower.',
+    ),
+  swapMegabytes: z
+    .int()
+    .min(0)
+    .max(1_048_576)
+    .default(1024)
+    .describe('Memory for the attention state of agents that have no slot, in MB. 0: it is computed again.'),
+  snapshotMegabytes: z
+    .int()
+    .min(0)
+    .max(1_048_576)
+    .default(2048)
+    .describe(
+      'Disk space for the attention state of agents, so that they go on at once after a restart, in MB. 0: it is ' +
+        'computed again.',
+    ),
+  snapshotQuantisation: z
+    .enum(quantisations)
+    .default('k8v4')
+    .describe(
+      'How attention state is kept on disk: `f16` exactly, the others smaller and with a small loss.',
+    ),
 });
 
 /** What the kernel needs to boot its engine. */
 export type EngineSettings = z.infer<typeof engineSettingsSchema>;
 
 export const defaultEngineSettings: EngineSettings = engineSettingsSchema.parse({});
+
+/** How agents share the device. */
+export type SchedulerSettings = Pick<EngineSettings, 'interactiveTargetMs'>;
 
 export const settingsSection = 'agenticMicrokernel';

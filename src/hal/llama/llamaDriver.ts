@@ -6,7 +6,7 @@
 
 import { LlamaGrammarEvaluationState, type LlamaGrammar } from 'node-llama-cpp';
 import type { Token as EngineToken } from 'node-llama-cpp';
-import { KernelError, invariant, messageOf } from '../../shared/errors.js';
+import { KernelError, invariant, messageOf, type ErrorCode } from '../../shared/errors.js';
 import type { EngineSettings } from '../../shared/settings.js';
 import type {
   ChatMessage,
@@ -54,14 +54,11 @@ class LlamaDriver implements InferenceDriver {
     return this.#parts.chatFormat.toolCallMarkers;
   }
 
-  tokenize(text: string): Token[] {
+  tokenize(text: string, after: 'nothing' | 'text' = 'nothing'): Token[] {
     const { model } = this.#parts;
     return splitAtMarks(text).flatMap((piece, index) => {
-      const tokens: readonly number[] = model.tokenize(
-        piece,
-        true,
-        index === 0 ? undefined : 'trimLeadingSpace',
-      );
+      const isFirst = index === 0 && after === 'nothing';
+      const tokens: readonly number[] = model.tokenize(piece, true, isFirst ? undefined : 'trimLeadingSpace');
       return tokens as Token[];
     });
   }
@@ -111,6 +108,22 @@ class LlamaDriver implements InferenceDriver {
     await ownSlot(slot).reset();
   }
 
+  async saveState(slot: Slot, path: string): Promise<void> {
+    try {
+      await ownSlot(slot).saveState(path);
+    } catch (error) {
+      throw this.#stateError('deviceFailed', `cannot write the state of slot ${slot.id} to ${path}`, error);
+    }
+  }
+
+  async loadState(slot: Slot, path: string): Promise<void> {
+    try {
+      await ownSlot(slot).loadState(path);
+    } catch (error) {
+      throw this.#stateError('stateInvalid', `refuses the state file ${path}`, error);
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const { slots, context, model, engine } = this.#parts;
     this.#grammars.clear();
@@ -118,6 +131,12 @@ class LlamaDriver implements InferenceDriver {
     await context.dispose();
     await model.dispose();
     await engine.llama.dispose();
+  }
+
+  /** The engine's own error says the same for every cause; what it logged is the reason. */
+  #stateError(code: ErrorCode, what: string, cause: unknown): KernelError {
+    const reason = this.#parts.engine.takeComplaints() || messageOf(cause);
+    return new KernelError(code, `the engine ${what}: ${reason}`, { cause });
   }
 
   async #evaluate(work: StepWork): Promise<Outcome> {

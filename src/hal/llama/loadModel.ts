@@ -9,7 +9,7 @@ import { freemem } from 'node:os';
 import { InsufficientMemoryError, type LlamaContext, type LlamaModel } from 'node-llama-cpp';
 import { KernelError, messageOf } from '../../shared/errors.js';
 import type { EngineSettings } from '../../shared/settings.js';
-import type { DriverInfo, Token } from '../driver.js';
+import type { DriverInfo, StateFacts, Token } from '../driver.js';
 import { createChatFormat, type ChatFormat } from './chatFormat.js';
 import { openEngine, threadCount, type Engine, type EngineLog, type GpuChoice } from './engine.js';
 import { checkMemory, outOfMemory, type MemoryBudget } from './memoryBudget.js';
@@ -26,6 +26,9 @@ const unknownTrainedTokens = 4096;
 const prefillTokens = 512;
 /** The engine allots the cells of a sequence in blocks. */
 const cellBlock = 256;
+
+/** A value cache that can be quantised needs it, and so does the layout of the engine's state files. */
+const flashAttention = true;
 
 /** How the GGUF format marks a control token. */
 const controlTokenType = 3;
@@ -135,8 +138,25 @@ async function assemble(engine: Engine, plan: LoadPlan, log: EngineLog): Promise
     contextTokens,
     kvBytesPerToken: kvBytesPerToken(file.shape, plan.kvType),
     batchTokens: context.batchSize,
+    state: stateFactsOf(engine, plan),
   };
   return { info, engine, model, context, slots, chatFormat: chatFormatOf(model, file, log) };
+}
+
+function stateFactsOf(engine: Engine, { file, kvType, slots }: LoadPlan): StateFacts {
+  const { shape } = file;
+  return {
+    model: file.fingerprint,
+    engine: `llama.cpp ${engine.llama.llamaCppRelease.release}`,
+    keyType: kvType,
+    valueType: kvType,
+    layers: shape.layers,
+    keyValueHeads: shape.kvHeads,
+    headDim: shape.keyLength,
+    valueHeadDim: shape.valueLength,
+    flashAttention,
+    streams: slots,
+  };
 }
 
 async function budgetFor(engine: Engine, plan: LoadPlan): Promise<MemoryBudget> {
@@ -198,7 +218,7 @@ async function createContext(
       contextSize: plan.cells,
       batchSize: prefillTokens + plan.slots,
       threads: plan.threads,
-      flashAttention: true,
+      flashAttention,
       // Without it, models with a sliding window forget the prefixes that agents come back to.
       swaFullCache: true,
       experimentalKvCacheKeyType: kvType,

@@ -15,6 +15,7 @@ export interface ModelShape {
   readonly name: string | undefined;
   /** Tokens the model was trained to attend to; undefined when the file does not say. */
   readonly trainedTokens: number | undefined;
+  readonly layers: number;
   /** Length of one head's key and value vector. */
   readonly keyLength: number;
   readonly valueLength: number;
@@ -66,6 +67,7 @@ export function shapeOf({ metadata, firstLayer }: Described, path: string): Mode
     architecture,
     name: stringAt(metadata, 'general.name'),
     trainedTokens: numberOf(at('context_length')),
+    layers,
     keyLength: numberOf(at('attention.key_length')) ?? headLength,
     valueLength: numberOf(at('attention.value_length')) ?? headLength,
     kvHeads: sumOverLayers(at('attention.head_count_kv') ?? heads, layers),

@@ -31,6 +31,10 @@ export class LlamaSlot implements Slot {
     return this.#sequence.nextTokenIndex;
   }
 
+  get tokens(): readonly Token[] {
+    return this.#sequence.contextTokens as readonly number[] as Token[];
+  }
+
   commonPrefix(tokens: readonly Token[]): number {
     return this.#sequence.compareContextTokens(tokens as readonly number[] as EngineToken[])
       .firstDifferentIndex;
@@ -60,10 +64,23 @@ export class LlamaSlot implements Slot {
   }
 
   async reset(): Promise<void> {
+    await this.#exclusive(() => this.#renew());
+  }
+
+  async saveState(path: string): Promise<void> {
+    await this.#exclusive(() => this.#sequence.saveStateToFile(path));
+  }
+
+  /** After a file that the engine refuses, its sequence is out of step with ours: it is replaced by a new one. */
+  async loadState(path: string): Promise<void> {
     await this.#exclusive(async () => {
       await this.#endTurn();
-      await this.#sequence.dispose();
-      this.#sequence = takeSequence(this.#context);
+      try {
+        await this.#sequence.loadStateFromFile(path, { acceptRisk: true });
+      } catch (error) {
+        await this.#renew();
+        throw error;
+      }
     });
   }
 
@@ -88,6 +105,12 @@ export class LlamaSlot implements Slot {
     }) as Sampler;
     this.#turn = { sampling, sampler };
     return sampler.next(tokens);
+  }
+
+  async #renew(): Promise<void> {
+    await this.#endTurn();
+    await this.#sequence.dispose();
+    this.#sequence = takeSequence(this.#context);
   }
 
   async #endTurn(): Promise<void> {

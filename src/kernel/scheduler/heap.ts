@@ -1,11 +1,17 @@
-/** A binary min-heap that knows where its items are, so that any of them can be removed in O(log n). */
+/**
+ * A binary min-heap that knows where its items are, so that any of them can be removed in O(log n), and that can be
+ * read in order without being taken apart.
+ */
+
+import { invariant } from '../../shared/errors.js';
 
 export class Heap<T> {
   readonly #items: T[] = [];
   readonly #at = new Map<T, number>();
   readonly #before: (a: T, b: T) => boolean;
+  #changes = 0;
 
-  /** @param before a strict order: whether `a` comes out earlier than `b` */
+  /** @param before a strict order: whether `a` comes out earlier than `b`; an item's place in it must not change */
   constructor(before: (a: T, b: T) => boolean) {
     this.#before = before;
   }
@@ -23,8 +29,9 @@ export class Heap<T> {
   }
 
   push(item: T): void {
-    this.#place(item, this.#items.length);
-    this.#up(this.#items.length - 1);
+    this.#changes++;
+    this.#items.push(item);
+    this.#rise(item, this.#items.length - 1);
   }
 
   pop(): T | undefined {
@@ -37,12 +44,28 @@ export class Heap<T> {
   remove(item: T): void {
     const index = this.#at.get(item);
     if (index === undefined) return;
+    this.#changes++;
     this.#at.delete(item);
     const last = this.#items.pop();
     if (last === undefined || last === item) return;
-    this.#place(last, index);
-    this.#up(index);
-    this.#down(index);
+    this.#sink(last, index);
+  }
+
+  /**
+   * All items, the least first, each in O(log of those read so far): the next is always a child of one already read.
+   * The heap stays as it is, and must not be changed meanwhile.
+   */
+  *inOrder(): Generator<T, void, void> {
+    const changes = this.#changes;
+    const frontier = new Heap<number>((a, b) => this.#before(this.#items[a] as T, this.#items[b] as T));
+    for (let index: number | undefined = 0; index !== undefined; index = frontier.pop()) {
+      if (index >= this.#items.length) continue;
+      yield this.#items[index] as T;
+      invariant(changes === this.#changes, 'a heap is not changed while it is read');
+      for (const child of [2 * index + 1, 2 * index + 2]) {
+        if (child < this.#items.length) frontier.push(child);
+      }
+    }
   }
 
   #place(item: T, index: number): void {
@@ -50,36 +73,31 @@ export class Heap<T> {
     this.#at.set(item, index);
   }
 
-  #swap(a: number, b: number): void {
-    const first = this.#items[a] as T;
-    this.#place(this.#items[b] as T, a);
-    this.#place(first, b);
-  }
-
-  #isBefore(a: number, b: number): boolean {
-    return this.#before(this.#items[a] as T, this.#items[b] as T);
-  }
-
-  #up(start: number): void {
-    let index = start;
+  /** Places the item at the hole or above it. */
+  #rise(item: T, hole: number): void {
+    let index = hole;
     while (index > 0) {
       const parent = (index - 1) >> 1;
-      if (!this.#isBefore(index, parent)) return;
-      this.#swap(index, parent);
+      const above = this.#items[parent] as T;
+      if (!this.#before(item, above)) break;
+      this.#place(above, index);
       index = parent;
     }
+    this.#place(item, index);
   }
 
-  #down(start: number): void {
-    let index = start;
-    for (;;) {
-      let least = index;
-      for (const child of [2 * index + 1, 2 * index + 2]) {
-        if (child < this.#items.length && this.#isBefore(child, least)) least = child;
-      }
-      if (least === index) return;
-      this.#swap(index, least);
-      index = least;
+  /** Places the item at the hole, below it, or above it. */
+  #sink(item: T, hole: number): void {
+    const { length } = this.#items;
+    let index = hole;
+    for (let child = 2 * index + 1; child < length; child = 2 * index + 1) {
+      const right = child + 1;
+      if (right < length && this.#before(this.#items[right] as T, this.#items[child] as T)) child = right;
+      const below = this.#items[child] as T;
+      if (!this.#before(below, item)) break;
+      this.#place(below, index);
+      index = child;
     }
+    this.#rise(item, index);
   }
 }

@@ -5,6 +5,7 @@
 
 import type { Sampling, Slot, Token } from '../../hal/driver.js';
 import type { PriorityClass } from '../../shared/agentDefinition.js';
+import type { Budget } from './budget.js';
 import type { Entity } from './runQueue.js';
 
 /** Device use of one client. Only the scheduler writes it. Times in ms. */
@@ -13,8 +14,12 @@ export interface DeviceUsage {
   queuedMs: number;
   prefillMs: number;
   decodeMs: number;
+  /** Time its attention state took to move between slots and memory. */
+  swapMs: number;
   prefillTokens: number;
   decodedTokens: number;
+  /** Tokens that another client had computed, or itself before it lost its slot. */
+  reusedTokens: number;
   /** Tokens whose attention state is in a slot. */
   residentTokens: number;
 }
@@ -23,18 +28,38 @@ export const noUsage = (): DeviceUsage => ({
   queuedMs: 0,
   prefillMs: 0,
   decodeMs: 0,
+  swapMs: 0,
   prefillTokens: 0,
   decodedTokens: 0,
+  reusedTokens: 0,
   residentTokens: 0,
 });
+
+/** All device time that the client used, in ms. */
+export const deviceMsOf = ({ prefillMs, decodeMs, swapMs }: DeviceUsage): number =>
+  prefillMs + decodeMs + swapMs;
+
+/** Where a client's new turn left what was resident of its last one: everything after that is computed again. */
+export interface Divergence {
+  /** Index of the first token that differs. */
+  readonly position: number;
+  readonly had: Token;
+  readonly wants: Token;
+  /** Resident tokens that are of no use any more. */
+  readonly lostTokens: number;
+}
 
 export interface Client {
   readonly entity: Entity;
   readonly usage: DeviceUsage;
   /** A paused client's turns wait until `resume`. */
   readonly isPaused: boolean;
+  /** What it may use, and what its user may; the turn ends when one of them is used up. */
+  readonly budgets?: readonly Budget[];
   /** Called when the client enters or leaves the set that computes. Must not throw. */
   onDevice(isRunning: boolean): void;
+  /** Called when resident state of the client could not be used again. Must not throw. */
+  onDivergence?(divergence: Divergence): void;
 }
 
 /** One run of tokens: all of `tokens` are evaluated, then one token at a time is sampled and accepted. */

@@ -1,10 +1,10 @@
 /**
  * The only queue: decides which clients hold a slot, what each computes, and runs it, one device step at a time.
- * Nothing else in the kernel calls the driver's `step`. The policy is in RunQueue and planStep, which are pure; this
- * file is the mechanism.
+ * Nothing else in the kernel calls the driver's `step`. The policy is in FairQueue and planStep, this is the mechanism.
  *
  * One turn of the loop:
- *   - pick the eligible jobs and give them slots,
+ *   - seat the eligible jobs, most urgent first; who has a weaker claim loses its slot,
+ *   - move attention state: out of slots that change hands, and in where that is cheaper than computing it,
  *   - cut the step: one token for who decodes, a slice for who prefills,
  *   - run it as one device batch,
  *   - charge the measured time, hand out the tokens.
@@ -15,29 +15,62 @@ import type { Clock } from '../../hal/clock.js';
 import type { InferenceDriver, Slot, StepResult, Token } from '../../hal/driver.js';
 import type { PriorityClass } from '../../shared/agentDefinition.js';
 import { KernelError, invariant, messageOf } from '../../shared/errors.js';
+import { defaultEngineSettings, type SchedulerSettings } from '../../shared/settings.js';
+import type { SwapSpace } from '../kv/swapSpace.js';
+import { chargeStep } from './accounting.js';
+import { exhaustionOf } from './budget.js';
+import { FairQueue } from './fairQueue.js';
 import { Job, type Client, type Turn } from './job.js';
-import { Residency } from './residency.js';
-import { RunQueue, type Entity } from './runQueue.js';
+import { Residency, type Seat } from './residency.js';
+import type { Entity } from './runQueue.js';
+import { takeSeats } from './seating.js';
+import { StateCopies } from './stateCopies.js';
+import { StateMover } from './stateMover.js';
 import { StepCost } from './stepCost.js';
 import { planStep, type Candidate, type PlannedWork } from './stepPlan.js';
+
+export interface SchedulerOptions {
+  readonly driver: InferenceDriver;
+  readonly clock: Clock;
+  readonly settings?: SchedulerSettings;
+  /** What was measured of the device so far. */
+  readonly cost?: StepCost;
+  /** Where state goes that has no slot; without it, it is computed again. */
+  readonly swap?: SwapSpace;
+  readonly onTrouble?: (message: string) => void;
+  /** For whoever wants to look at it; nobody else changes it. */
+  readonly queue?: FairQueue;
+}
 
 export class Scheduler {
   readonly #driver: InferenceDriver;
   readonly #clock: Clock;
-  readonly #queue = new RunQueue();
+  readonly #settings: SchedulerSettings;
+  readonly #queue: FairQueue;
   readonly #residency: Residency;
-  readonly #cost = new StepCost();
+  readonly #cost: StepCost;
+  readonly #mover: StateMover;
+  readonly #copies: StateCopies;
+  readonly #trouble: (message: string) => void;
   readonly #jobs = new Map<Entity, Job>();
   #running = new Set<Job>();
   #wake: (() => void) | undefined;
-  #stepStart: number | undefined;
+  #busySince: number | undefined;
   #stopped = false;
   readonly #loop: Promise<void>;
 
-  constructor(driver: InferenceDriver, clock: Clock) {
+  /** @throws KernelError `badRequest` for a driver without slots */
+  constructor({ driver, clock, settings, cost, swap, onTrouble, queue }: SchedulerOptions) {
+    if (driver.slots.length === 0) throw new KernelError('badRequest', 'the engine has no slots');
     this.#driver = driver;
     this.#clock = clock;
+    this.#settings = settings ?? defaultEngineSettings;
     this.#residency = new Residency(driver.slots);
+    this.#cost = cost ?? new StepCost();
+    this.#queue = queue ?? new FairQueue();
+    this.#trouble = onTrouble ?? (() => undefined);
+    this.#mover = new StateMover({ driver, clock, stepCost: this.#cost, swap, onTrouble: this.#trouble });
+    this.#copies = new StateCopies({ driver, clock, onTrouble: this.#trouble });
     this.#loop = this.#run();
   }
 
@@ -49,6 +82,9 @@ export class Scheduler {
   compute(client: Client, turn: Turn, signal: AbortSignal): Promise<void> {
     invariant(!this.#jobs.has(client.entity), 'one turn per client');
     if (signal.aborted) return Promise.reject(new KernelError('cancelled', 'the agent was stopped'));
+    if (this.#residency.size === 0) {
+      return Promise.reject(new KernelError('deviceFailed', 'the engine lost its last slot'));
+    }
     return new Promise((resolve, reject) => {
       const onAbort = (): void => this.#end(job, new KernelError('cancelled', 'the agent was stopped'));
       const job = new Job(client, turn, this.#clock.now(), (error) => {
@@ -87,16 +123,45 @@ export class Scheduler {
     this.#queue.retune(client.entity, priority, nice);
   }
 
+  /** Share of the device that all clients of a user get together, against other users. */
+  setUserWeight(user: string, weight: number): void {
+    this.#queue.setUserWeight(user, weight);
+  }
+
+  /** Whether anything that was computed for the client is left. */
+  hasStateOf(client: Client): boolean {
+    return client.usage.residentTokens > 0 || this.#mover.hasStateOf(client);
+  }
+
+  /** What was computed for one client is another's from now on, wherever it lies; nothing is copied. */
+  handOver(from: Client, to: Client): void {
+    invariant(!this.#jobs.has(from.entity) && !this.#jobs.has(to.entity), 'state of an open turn stays');
+    this.#residency.handOver(from, to);
+    this.#mover.handOver(from, to);
+    from.usage.residentTokens = 0;
+  }
+
   /** The client will compute no more: its slot is free. */
   release(client: Client): void {
     invariant(!this.#jobs.has(client.entity), 'a client with an open turn is not released');
     this.#residency.release(client);
     client.usage.residentTokens = 0;
+    void this.#mover.forget(client);
   }
 
-  /** How long the step in flight has been running, in ms; a step that does not end is a stalled engine. */
+  /**
+   * Writes what is computed for the client to a new file, between two steps and where that keeps nobody waiting for
+   * long. Returns its tokens; undefined where the client holds no slot, or the state could not be written.
+   */
+  snapshot(client: Client, path: string): Promise<readonly Token[] | undefined> {
+    const copied = this.#copies.request(client, path);
+    this.#wake?.();
+    return copied;
+  }
+
+  /** How long the device has been at the step in flight, in ms; a step that does not end is a stalled engine. */
   get stepAgeMs(): number {
-    return this.#stepStart === undefined ? 0 : this.#clock.now() - this.#stepStart;
+    return this.#busySince === undefined ? 0 : this.#clock.now() - this.#busySince;
   }
 
   /** Ends every open turn as cancelled, and the loop after the step in flight. */
@@ -105,6 +170,7 @@ export class Scheduler {
     for (const job of [...this.#jobs.values()])
       this.#end(job, new KernelError('cancelled', 'the kernel is stopping'));
     this.#wake?.();
+    this.#copies.close();
     await this.#loop;
   }
 
@@ -116,33 +182,106 @@ export class Scheduler {
 
   async #run(): Promise<void> {
     while (!this.#stopped) {
-      const plan = this.#plan();
+      // Made before anything is looked at: who comes while a copy is taken is not missed.
+      const woken = new Promise<void>((resolve) => (this.#wake = resolve));
+      const seats = this.#seat();
+      const budgetMs = seats.length === 0 ? Infinity : this.#settings.interactiveTargetMs / 2;
+      if (await this.#copies.serveOne(this.#residency, budgetMs)) continue;
+      if (seats.length === 0) {
+        this.#markRunning(new Set());
+        await woken;
+        continue;
+      }
+      this.#busySince = this.#clock.now();
+      const candidates = await this.#settle(seats);
+      const plan = candidates.length === 0 ? [] : this.#plan(candidates);
       this.#markRunning(new Set(plan.map(({ job }) => job)));
       if (plan.length > 0) await this.#step(plan);
-      else await new Promise<void>((resolve) => (this.#wake = resolve));
+      // Whatever kept everybody from computing needs the event loop to change.
+      else await new Promise((resolve) => setImmediate(resolve));
+      this.#busySince = undefined;
     }
   }
 
-  #plan(): PlannedWork[] {
-    const now = this.#clock.now();
-    const busy = new Set<Client>();
+  #seat(): Seat[] {
+    return takeSeats({
+      queue: this.#queue,
+      residency: this.#residency,
+      now: this.#clock.now(),
+      stepMs: this.#settings.interactiveTargetMs,
+      jobOf: (entity) => {
+        const job = this.#jobs.get(entity);
+        invariant(job !== undefined, 'a queued entity has a job');
+        return job;
+      },
+      switchMs: (slot) => this.#mover.switchMs(slot),
+    });
+  }
+
+  /**
+   * Moves state until every seat holds what it can of its turn. Who waits for another's prompt gives it its place in
+   * the step; who fails is left out.
+   */
+  async #settle(first: readonly Seat[]): Promise<Candidate[]> {
     const candidates: Candidate[] = [];
-    const seat = (job: Job): void => {
-      const slot = this.#residency.acquire(job, { busy, now });
-      if (slot === undefined) return;
-      busy.add(job.client);
-      candidates.push({ job, slot, missing: job.turn.tokens.length - residentPrefix(job, slot) });
-    };
-    for (const entity of this.#queue.pick(this.#queue.size)) {
-      if (candidates.length === this.#driver.info.slots) break;
-      const job = this.#jobs.get(entity);
-      invariant(job !== undefined, 'a queued entity has a job');
-      seat(job);
+    const seats = [...first];
+    for (const { job, slot, evicted } of seats) {
+      if (evicted !== undefined) await this.#charged(job, this.#mover.keep(evicted, slot));
+      if (!this.#isOpen(job)) continue;
+      if (job.alignedTo !== slot) {
+        const leader = this.#leaderOf(job, slot);
+        if (leader !== undefined) {
+          if (seats.every((seat) => seat.job !== leader.job)) seats.push(leader);
+          continue;
+        }
+        if (!(await this.#bring(job, slot))) continue;
+      }
+      candidates.push({ job, slot, missing: job.turn.tokens.length - slot.length });
     }
-    // Every slot is held by a better claim than those of the eligible. The holders go on, ahead of their share as they
-    // are: an idle device helps nobody, and what they have computed is not thrown away.
-    if (candidates.length === 0) this.#residency.computing().forEach(seat);
-    return candidates.length === 0 ? [] : planStep(candidates, this.#cost, this.#driver.info.batchTokens);
+    // Much can happen while state moves.
+    return candidates.filter(
+      ({ job, slot }) => this.#isOpen(job) && !job.isPaused && this.#residency.slotOf(job.client) === slot,
+    );
+  }
+
+  /** Who computes the prompt of this job already, further than anybody else, and will be copied. */
+  #leaderOf(job: Job, slot: Slot): Seat | undefined {
+    for (const other of this.#residency.computing()) {
+      const theirs = other.alignedTo;
+      if (theirs === undefined || other.urgency > job.urgency) continue;
+      if (this.#mover.awaits(job, slot, other)) return { job: other, slot: theirs, evicted: undefined };
+    }
+    return undefined;
+  }
+
+  async #bring(job: Job, slot: Slot): Promise<boolean> {
+    const { usage } = job.client;
+    try {
+      const own = usage.residentTokens;
+      const length = await this.#charged(job, this.#mover.bring(job, slot, this.#residency.slots()));
+      usage.reusedTokens += Math.max(0, length - own);
+      return true;
+    } catch (error) {
+      await this.#recover(job, slot, asError(error));
+      return false;
+    }
+  }
+
+  /** The time that state takes to move, out of a slot or into it, belongs to whoever comes in. */
+  async #charged<T>({ client }: Job, move: Promise<T>): Promise<T> {
+    const start = this.#clock.now();
+    try {
+      return await move;
+    } finally {
+      const ms = Math.max(0, this.#clock.now() - start);
+      client.usage.swapMs += ms;
+      this.#queue.charge(client.entity, ms);
+    }
+  }
+
+  #plan(candidates: readonly Candidate[]): PlannedWork[] {
+    const { batchTokens } = this.#driver.info;
+    return planStep(candidates, { cost: this.#cost, batchTokens, targets: this.#settings });
   }
 
   #markRunning(running: Set<Job>): void {
@@ -162,10 +301,8 @@ export class Scheduler {
 
   async #step(plan: readonly PlannedWork[]): Promise<void> {
     const start = this.#clock.now();
-    this.#stepStart = start;
     let results: readonly StepResult[];
     try {
-      await Promise.all(plan.map((work) => align(work)));
       results = await this.#driver.step(
         plan.map(({ job, slot, count }) => {
           const tokens = job.turn.tokens.slice(slot.length, slot.length + count);
@@ -176,41 +313,27 @@ export class Scheduler {
     } catch (error) {
       results = plan.map(() => ({ ok: false, error: asError(error) }));
     }
-    this.#stepStart = undefined;
     const ms = Math.max(0, this.#clock.now() - start);
-    this.#charge(plan, ms);
+    chargeStep(plan, ms, { cost: this.#cost, queue: this.#queue, residency: this.#residency });
     for (const [index, work] of plan.entries()) {
       const result = results[index] ?? {
         ok: false,
         error: new Error('the engine returned no result for it'),
       };
       if (result.ok) this.#advance(work, result.token);
-      else await this.#recover(work, result.error);
+      else await this.#recover(work.job, work.slot, result.error);
     }
-  }
-
-  #charge(plan: readonly PlannedWork[], ms: number): void {
-    const shares = this.#cost.shareOut(
-      ms,
-      plan.map(({ count }) => count),
-    );
-    for (const [index, { job, count, slot }] of plan.entries()) {
-      const share = shares[index] ?? 0;
-      const { usage, entity } = job.client;
-      if (count === 1) usage.decodeMs += share;
-      else [usage.prefillMs, usage.prefillTokens] = [usage.prefillMs + share, usage.prefillTokens + count];
-      // Whoever was released in the middle of the step holds nothing any more.
-      usage.residentTokens = this.#residency.slotOf(job.client) === slot ? slot.length : 0;
-      this.#queue.charge(entity, share);
-    }
-    const prefillTokens = plan.reduce((sum, { count }) => sum + (count === 1 ? 0 : count), 0);
-    this.#cost.observe({ prefillTokens, decodes: plan.filter(({ count }) => count === 1).length, ms });
   }
 
   #advance({ job }: PlannedWork, token: Token | undefined): void {
     job.failures = 0;
-    if (token === undefined || !this.#isOpen(job)) return;
+    if (!this.#isOpen(job)) return;
+    if (token === undefined) {
+      this.#endSpent(job);
+      return;
+    }
     job.client.usage.decodedTokens++;
+    for (const budget of job.client.budgets ?? []) budget.charge({ tokens: 1 });
     let verdict: 'continue' | 'done';
     try {
       verdict = job.turn.accept(token);
@@ -219,13 +342,19 @@ export class Scheduler {
       return;
     }
     if (verdict === 'done') this.#end(job);
+    else this.#endSpent(job);
+  }
+
+  #endSpent(job: Job): void {
+    const exhaustion = exhaustionOf(job.client.budgets ?? []);
+    if (exhaustion !== undefined) this.#end(job, new KernelError('limitReached', exhaustion));
   }
 
   /** The slot's state is unknown after a failure: start it afresh, and try the turn once more from the beginning. */
-  async #recover({ job, slot }: PlannedWork, error: Error): Promise<void> {
-    await this.#driver.reset(slot);
+  async #recover(job: Job, slot: Slot, error: Error): Promise<void> {
     job.alignedTo = undefined;
     job.client.usage.residentTokens = 0;
+    await this.#reset(slot);
     if (!this.#isOpen(job)) return;
     if (error instanceof KernelError && error.code === 'limitReached') this.#end(job, error);
     else if (++job.failures > 1) {
@@ -233,6 +362,20 @@ export class Scheduler {
         job,
         new KernelError('deviceFailed', `the engine failed twice: ${messageOf(error)}`, { cause: error }),
       );
+    }
+  }
+
+  /** A slot that cannot be reset is lost; with the last one everybody's turn ends. */
+  async #reset(slot: Slot): Promise<void> {
+    try {
+      await this.#driver.reset(slot);
+    } catch (error) {
+      this.#residency.lose(slot);
+      this.#trouble(`slot ${slot.id} is lost: ${messageOf(error)}`);
+      if (this.#residency.size > 0) return;
+      for (const job of [...this.#jobs.values()]) {
+        this.#end(job, new KernelError('deviceFailed', 'the engine lost its last slot', { cause: error }));
+      }
     }
   }
 
@@ -251,23 +394,6 @@ export class Scheduler {
     }
     job.finish(error);
   }
-}
-
-/**
- * How many leading tokens of the turn need not be computed again. Its last token always is, since what follows is
- * sampled from its result.
- */
-function residentPrefix(job: Job, slot: Slot): number {
-  if (job.alignedTo === slot) return slot.length;
-  return Math.min(slot.commonPrefix(job.turn.tokens), job.turn.tokens.length - 1);
-}
-
-/** Makes the slot hold a prefix of the turn and nothing else; from then on it grows with the turn. */
-async function align({ job, slot }: PlannedWork): Promise<void> {
-  if (job.alignedTo === slot) return;
-  const prefix = residentPrefix(job, slot);
-  if (prefix < slot.length) await slot.truncate(prefix);
-  job.alignedTo = slot;
 }
 
 const asError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(String(thrown)));

@@ -23,6 +23,12 @@ export function weightOf(nice: number): number {
   return weight / weights[niceZeroIndex];
 }
 
+/** The weight of a user that nobody gave another. */
+export const defaultUserWeight = 1;
+
+/** The classes, the most urgent first. */
+export const byUrgency: readonly PriorityClass[] = ['interactive', 'normal', 'batch'];
+
 export interface ClassTraits {
   /**
    * Device time an agent asks for at once, in ms. A shorter request has an earlier virtual deadline, so its owner
@@ -31,15 +37,14 @@ export interface ClassTraits {
   readonly requestMs: number;
   /**
    * How far an agent may run ahead of its fair share, in ms of device time. It lets an interactive agent finish a
-   * short answer at once; the debt stays with the agent, so a long one ends at its share like everybody.
+   * short answer at once, and keeps batches full where one agent's prompt costs more than another's tokens; the debt
+   * stays with the agent, so a long one ends at its share like everybody.
    */
   readonly burstMs: number;
-  /** A step must not keep an agent of this class from its next token for longer. */
-  readonly stepTargetMs: number;
 }
 
 export const classTraits: Readonly<Record<PriorityClass, ClassTraits>> = {
-  interactive: { requestMs: 10, burstMs: 2_000, stepTargetMs: 60 },
-  normal: { requestMs: 100, burstMs: 100, stepTargetMs: 100 },
-  batch: { requestMs: 1_000, burstMs: 0, stepTargetMs: 100 },
+  interactive: { requestMs: 10, burstMs: 2_000 },
+  normal: { requestMs: 100, burstMs: 100 },
+  batch: { requestMs: 1_000, burstMs: 100 },
 };

@@ -1,15 +1,10 @@
 // The heap against a sorted array, on random operations with a fixed seed.
 import assert from 'node:assert/strict';
 import { Heap } from '../../../../src/kernel/scheduler/heap.js';
+import { randomNumbers } from '../../../../src/kernel/scheduler/simulatedAgent.js';
 
 interface Item {
   readonly key: number;
-}
-
-/** A small linear congruential generator: the same numbers in every run. */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => (state = (state * 1_103_515_245 + 12_345) % 2_147_483_648) / 2_147_483_648;
 }
 
 suite('heap', () => {
@@ -34,6 +29,29 @@ suite('heap', () => {
       assert.equal(heap.size, sorted.length);
       assert.equal(heap.peek(), sorted[0]);
     }
+  });
+
+  test('is read in order without being changed, as far as anybody wants', () => {
+    const random = randomNumbers(11);
+    const heap = new Heap<Item>((a, b) => a.key < b.key);
+    const items = Array.from({ length: 1000 }, () => ({ key: random() }));
+    for (const item of items) heap.push(item);
+    items.sort((a, b) => a.key - b.key);
+    const [first, second] = heap.inOrder();
+    assert.deepEqual([first, second], items.slice(0, 2));
+    assert.deepEqual([...heap.inOrder()], items);
+    assert.deepEqual([...heap.inOrder()], items);
+    assert.deepEqual([...new Heap<Item>(() => false).inOrder()], []);
+  });
+
+  test('changing it while it is read is a bug', () => {
+    const heap = new Heap<Item>((a, b) => a.key < b.key);
+    heap.push({ key: 1 });
+    heap.push({ key: 2 });
+    const items = heap.inOrder();
+    items.next();
+    heap.pop();
+    assert.throws(() => items.next(), { code: 'bug' });
   });
 
   test('removing what is not there changes nothing', () => {

@@ -7,6 +7,7 @@ import { setMaxListeners } from 'node:events';
 import type { InferenceDriver, Sampling, Token } from '../../../../src/hal/driver.js';
 import { createManualClock, type ManualClock } from '../../../../src/hal/manualClock.js';
 import { createSimulatedDriver, type SimulatedOptions } from '../../../../src/hal/simulated.js';
+import { SwapSpace } from '../../../../src/kernel/kv/swapSpace.js';
 import { noUsage, type Client, type Turn } from '../../../../src/kernel/scheduler/job.js';
 import { createEntity } from '../../../../src/kernel/scheduler/runQueue.js';
 import { Scheduler } from '../../../../src/kernel/scheduler/scheduler.js';
@@ -19,21 +20,42 @@ export interface Machine {
   readonly driver: InferenceDriver;
   readonly scheduler: Scheduler;
   readonly clock: ManualClock;
+  readonly swap: SwapSpace;
+  readonly troubles: readonly string[];
+}
+
+export interface MachineOptions extends Partial<SimulatedOptions> {
+  /** States of any size that the memory tier holds; none unless given. */
+  readonly parkedStates?: number;
 }
 
 export async function withMachine(
-  options: Partial<SimulatedOptions>,
+  { parkedStates = 0, ...options }: MachineOptions,
   body: (machine: Machine) => Promise<void>,
 ): Promise<void> {
   const clock = createManualClock();
   const driver = createSimulatedDriver({ respond: () => 'word '.repeat(20), clock, costMs, ...options });
-  const scheduler = new Scheduler(driver, clock);
+  const swap = createSwap(driver, parkedStates);
+  const troubles: string[] = [];
+  const onTrouble = (message: string): void => void troubles.push(message);
+  const scheduler = new Scheduler({ driver, clock, swap, onTrouble });
   try {
-    await body({ driver, scheduler, clock });
+    await body({ driver, scheduler, clock, swap, troubles });
   } finally {
     await scheduler.stop();
     await driver[Symbol.asyncDispose]();
   }
+}
+
+/** The simulated driver keeps saved states itself: its files take no room but are counted as a gigabyte each. */
+function createSwap(driver: InferenceDriver, states: number): SwapSpace {
+  const bytes = 1e9;
+  const files = {
+    path: (name: string) => name,
+    bytes: () => Promise.resolve(bytes),
+    remove: () => Promise.resolve(),
+  };
+  return new SwapSpace({ driver, files, quotaBytes: states * bytes });
 }
 
 let nextId = 1;

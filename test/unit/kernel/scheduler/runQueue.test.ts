@@ -1,7 +1,9 @@
 // The policy: shares by weight, latency by class, and nothing gained by leaving and coming back.
 import assert from 'node:assert/strict';
 import { RunQueue, createEntity, type Entity } from '../../../../src/kernel/scheduler/runQueue.js';
-import { weightOf } from '../../../../src/kernel/scheduler/weight.js';
+import { classTraits, weightOf } from '../../../../src/kernel/scheduler/weight.js';
+import { priorityClasses } from '../../../../src/shared/agentDefinition.js';
+import { randomNumbers } from '../../../../src/kernel/scheduler/simulatedAgent.js';
 
 /** Runs `steps` steps of `stepMs`, each shared by the first `seats` picks, and returns what everybody received. */
 function simulate(
@@ -11,7 +13,7 @@ function simulate(
 ): Map<Entity, number> {
   const received = new Map<Entity, number>();
   for (let step = 0; step < steps; step++) {
-    const picked = queue.pick(options.seats);
+    const picked = pick(queue, options.seats);
     for (const entity of picked) {
       const share = options.stepMs / picked.length;
       queue.charge(entity, share);
@@ -19,6 +21,15 @@ function simulate(
     }
   }
   return received;
+}
+
+function pick(queue: RunQueue, count: number): Entity[] {
+  return [...queue.inOrder()].slice(0, count);
+}
+
+function toggle(queue: RunQueue, entity: Entity): void {
+  if (queue.has(entity)) queue.remove(entity);
+  else queue.add(entity);
 }
 
 function queued(...entities: Entity[]): RunQueue {
@@ -32,7 +43,7 @@ suite('run queue', () => {
     const entities = [1, 2, 3, 4].map((id) => createEntity(id, 'normal', 0));
     const queue = queued(...entities);
     for (let step = 0; step < 1000; step++) {
-      const picked = queue.pick(8);
+      const picked = pick(queue, 8);
       assert.equal(picked.length, 4);
       for (const entity of picked) queue.charge(entity, 7 / 3);
     }
@@ -43,7 +54,7 @@ suite('run queue', () => {
     const queue = queued(...entities);
     for (const entity of entities) queue.charge(entity, 3_600_000 / 7);
     for (let step = 0, random = 1; step < 20_000; step++) {
-      assert.equal(queue.pick(7).length, 7);
+      assert.equal(pick(queue, 7).length, 7);
       random = (random * 48_271) % 2_147_483_647;
       for (const entity of entities) queue.charge(entity, (15 + (random % 1000) / 100) / 7);
     }
@@ -74,7 +85,7 @@ suite('run queue', () => {
     const entities = [-20, 0, 19].map((nice, index) => createEntity(index + 1, 'batch', nice));
     const queue = queued(...entities);
     for (let step = 0; step < 10_000; step++) {
-      const picked = queue.pick(1);
+      const picked = pick(queue, 1);
       assert.equal(picked.length, 1);
       queue.charge(picked[0]!, 1 + (step % 7));
     }
@@ -85,7 +96,7 @@ suite('run queue', () => {
     simulate(queue, 100, { seats: 4, stepMs: 10 });
     const newcomer = createEntity(9, 'interactive', 0);
     queue.add(newcomer);
-    assert.equal(queue.pick(1)[0], newcomer);
+    assert.equal(pick(queue, 1)[0], newcomer);
   });
 
   test('an interactive agent that never stops ends at its fair share', () => {
@@ -102,7 +113,7 @@ suite('run queue', () => {
     const queue = queued(hopper, steady);
     let received = 0;
     for (let step = 0; step < 20_000; step++) {
-      const [picked] = queue.pick(1);
+      const [picked] = pick(queue, 1);
       queue.charge(picked!, 5);
       if (picked !== hopper) continue;
       received += 5;
@@ -126,7 +137,7 @@ suite('run queue', () => {
     const [a, b] = [createEntity(1, 'normal', 0), createEntity(2, 'normal', 0)];
     const queue = queued(a, b);
     simulate(queue, 1000, { seats: 1, stepMs: 5 });
-    queue.retune(a, 'normal', -5);
+    queue.retune(a, 'normal', weightOf(-5));
     const received = simulate(queue, 20_000, { seats: 1, stepMs: 5 });
     const ratio = (received.get(a) ?? 0) / (received.get(b) ?? 1);
     assert.ok(Math.abs(ratio / weightOf(-5) - 1) < 0.05, `ratio ${ratio}`);
@@ -145,11 +156,177 @@ suite('run queue', () => {
 
   test('a pick leaves the queue as it was', () => {
     const queue = new RunQueue();
-    for (let id = 1; id <= 100_000; id++) queue.add(createEntity(id, 'normal', (id % 40) - 20));
-    const first = queue.pick(8);
-    assert.deepEqual(queue.pick(8), first);
+    for (let id = 1; id <= 10_000; id++) queue.add(createEntity(id, 'normal', (id % 40) - 20));
+    const first = pick(queue, 8);
+    assert.deepEqual(pick(queue, 8), first);
+  });
+
+  test('who leaves ahead of its share keeps counting until the others caught up', () => {
+    const [leaver, other] = [createEntity(1, 'interactive', 0), createEntity(2, 'batch', 0)];
+    const queue = queued(leaver, other);
+    queue.charge(leaver, 100);
+    queue.remove(leaver);
+    assert.deepEqual([queue.size, queue.virtualTime, queue.members.count], [1, 50, 2]);
+    queue.charge(other, 100);
+    assert.deepEqual([queue.virtualTime, queue.members.count], [100, 1]);
+  });
+
+  test('short-lived newcomers cannot keep an agent waiting', () => {
+    const patient = createEntity(1, 'batch', 0);
+    const queue = queued(patient);
+    let waited = 0;
+    for (let id = 2; pick(queue, 1)[0] !== patient || id === 2; id++) {
+      const newcomer = createEntity(id, 'interactive', 0);
+      queue.add(newcomer);
+      if (pick(queue, 1)[0] === patient) break;
+      queue.charge(newcomer, 10);
+      queue.remove(newcomer);
+      waited += 10;
+      assert.ok(waited < 5_000, 'still waiting');
+    }
+    assert.ok(waited > 0);
+  });
+
+  test('an empty queue keeps nobody, however far ahead it left', () => {
+    const forgotten: Entity[] = [];
+    const queue = new RunQueue(0, (entity: Entity) => forgotten.push(entity));
+    const [a, b] = [createEntity(1, 'interactive', 0), createEntity(2, 'batch', 0)];
+    queue.add(a);
+    queue.add(b);
+    queue.charge(a, 300);
+    queue.remove(a);
+    assert.deepEqual(forgotten, []);
+    queue.remove(b);
+    assert.deepEqual(forgotten, [b, a]);
+    assert.deepEqual([queue.members.count, queue.virtualTime], [0, 300]);
+  });
+
+  test('who was kept waiting finds its credit again, up to a request, however long it slept', () => {
+    const run = (owedMs: number): number => {
+      const [patient, other] = [createEntity(1, 'normal', 0), createEntity(2, 'interactive', 0)];
+      const queue = queued(patient, other);
+      queue.charge(other, owedMs);
+      queue.remove(patient);
+      for (let step = 0; step < 1_000; step++) queue.charge(other, 10);
+      const now = queue.virtualTime;
+      queue.add(patient);
+      return now - patient.vruntime;
+    };
+    assert.deepEqual([run(0), run(40), run(99), run(500)], [0, 40, 99, 100]);
+  });
+
+  test('an agent of many short turns gets what one of a long turn gets', () => {
+    const [short, long] = [createEntity(1, 'batch', 0), createEntity(2, 'batch', 0)];
+    const queue = queued(short, long);
+    const received = new Map([short, long].map((entity) => [entity, 0]));
+    for (let step = 0; step < 20_000; step++) {
+      const [first] = pick(queue, 1);
+      queue.charge(first!, 5 + (step % 7));
+      received.set(first!, received.get(first!)! + 5 + (step % 7));
+      queue.remove(short);
+      queue.add(short);
+    }
+    assert.ok(Math.abs(received.get(short)! / received.get(long)! - 1) < 0.03);
+  });
+
+  test('device time that comes after the leave is debt too', () => {
+    const [cancelled, other] = [createEntity(1, 'batch', 0), createEntity(2, 'batch', 0)];
+    const queue = queued(cancelled, other);
+    queue.remove(cancelled);
+    const usedMs = 2 * classTraits.batch.burstMs + 80;
+    queue.charge(cancelled, usedMs);
+    queue.add(cancelled);
+    assert.deepEqual(pick(queue, 2), [other]);
+    assert.equal(queue.virtualTime, usedMs / 2);
   });
 });
+
+suite('a run queue that somebody tries to cheat', () => {
+  test('a clock that goes backwards charges nothing, and no number is a bug', () => {
+    const entity = createEntity(1, 'normal', 0);
+    const queue = queued(entity);
+    queue.charge(entity, -50);
+    assert.equal(entity.vruntime, 0);
+    assert.throws(() => queue.charge(entity, NaN), { code: 'bug' });
+    assert.throws(() => queue.charge(entity, Infinity), { code: 'bug' });
+    assert.throws(() => queue.retune(entity, 'normal', 0), { code: 'bug' });
+    assert.throws(() => queue.retune(entity, 'normal', NaN), { code: 'bug' });
+    assert.deepEqual(pick(queue, 1), [entity]);
+  });
+
+  test('a debt made at a great weight is not paid with a small one', () => {
+    const [cheat, honest] = [createEntity(1, 'interactive', -20), createEntity(2, 'interactive', 0)];
+    const queue = queued(cheat, honest);
+    queue.charge(cheat, 1_000);
+    const aheadMs = (): number => (cheat.vruntime - queue.virtualTime) * cheat.weight;
+    const before = aheadMs();
+    for (const nice of [19, 0, -20, 5]) {
+      queue.retune(cheat, 'interactive', weightOf(nice));
+      assert.ok(Math.abs(aheadMs() - before) < 1e-6, `nice ${nice}: ${aheadMs()} instead of ${before}`);
+    }
+  });
+
+  test('turning between classes and weights gains no device time', () => {
+    const run = (isCheating: boolean): number => {
+      const [cheat, ...others] = [1, 2, 3].map((id) => createEntity(id, 'normal', 0));
+      const queue = queued(cheat!, ...others);
+      const random = randomNumbers(5);
+      let received = 0;
+      for (let step = 0; step < 30_000; step++) {
+        const [picked] = pick(queue, 1);
+        queue.charge(picked!, 5);
+        if (picked !== cheat) continue;
+        received += 5;
+        if (isCheating) queue.retune(cheat!, random() < 0.5 ? 'batch' : 'interactive', 1);
+      }
+      return received / (30_000 * 5);
+    };
+    assert.ok(Math.abs(run(true) - run(false)) < 0.02, `${run(true)} instead of ${run(false)}`);
+  });
+
+  for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
+    test(`whatever happens, virtual time goes back by credit alone and somebody can run (seed ${seed})`, () => {
+      const random = randomNumbers(seed);
+      const choose = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
+      const queue = new RunQueue();
+      const entities = Array.from({ length: 12 }, (_, index) =>
+        createEntity(index + 1, choose(priorityClasses), Math.floor(random() * 40) - 20),
+      );
+      for (let step = 0; step < 4_000; step++) {
+        const [before, entity, dice] = [queue.virtualTime, choose(entities), random()];
+        if (dice < 0.5) queue.charge(pick(queue, 1)[0] ?? entity, random() * 40);
+        else if (dice < 0.6) queue.charge(entity, random() * 40);
+        else if (dice < 0.8) toggle(queue, entity);
+        else queue.retune(entity, choose(priorityClasses), weightOf(Math.floor(random() * 40) - 20));
+        const credit = (before - entity.vruntime) * entity.weight;
+        const back = queue.members.count === 0 ? 0 : Math.max(0, credit) / queue.members.weight;
+        assert.ok(credit <= 1_000 + 1e-6 || dice < 0.6 || dice > 0.8 || !queue.has(entity));
+        assert.ok(
+          queue.virtualTime >= before - (dice < 0.5 ? 0 : back) - 1e-9 * Math.max(1, before),
+          `${before} → ${queue.virtualTime}`,
+        );
+        assert.equal(queue.size, entities.filter((each) => queue.has(each)).length);
+        assert.equal(pick(queue, 1).length, Math.min(1, queue.size));
+        checkOrder(queue, entities);
+      }
+    });
+  }
+});
+
+/** What is read in order are the eligible, sorted, and whoever is not ahead by more than its burst is eligible. */
+function checkOrder(queue: RunQueue, entities: readonly Entity[]): void {
+  const inOrder = [...queue.inOrder()];
+  const sorted = [...inOrder].sort((a, b) => a.deadline - b.deadline || a.id - b.id);
+  assert.deepEqual(inOrder, sorted);
+  const { virtualTime } = queue;
+  for (const entity of entities) {
+    assert.equal(queue.isEligible(entity), inOrder.includes(entity));
+    if (!queue.has(entity)) continue;
+    const aheadMs = (entity.vruntime - virtualTime) * entity.weight - classTraits[entity.class].burstMs;
+    assert.ok(entity.deadline > entity.vruntime);
+    if (aheadMs < -1e-3) assert.ok(inOrder.includes(entity));
+  }
+}
 
 suite('weights', () => {
   test('one nice level is a factor of about 1.25', () => {
@@ -162,5 +339,7 @@ suite('weights', () => {
   test('a nice value out of range is a bug', () => {
     assert.throws(() => weightOf(20), { code: 'bug' });
     assert.throws(() => weightOf(-21), { code: 'bug' });
+    assert.throws(() => weightOf(0.5), { code: 'bug' });
+    assert.throws(() => weightOf(NaN), { code: 'bug' });
   });
 });

@@ -1,6 +1,8 @@
 // The mechanism, on the simulated driver in virtual time: who gets the device, and that no failure spreads.
 import assert from 'node:assert/strict';
 import { createSimulatedDriver } from '../../../../src/hal/simulated.js';
+import { createManualClock } from '../../../../src/hal/manualClock.js';
+import { Budget } from '../../../../src/kernel/scheduler/budget.js';
 import { Scheduler } from '../../../../src/kernel/scheduler/scheduler.js';
 import type { PriorityClass } from '../../../../src/shared/agentDefinition.js';
 import { TestClient, TestTurn, never, restartIds, withMachine } from './machine.js';
@@ -161,7 +163,7 @@ suite('scheduler', () => {
         clock: machine.clock,
         fault: () => ({ kind: 'stall', until }),
       });
-      const scheduler = new Scheduler(driver, machine.clock);
+      const scheduler = new Scheduler({ driver, clock: machine.clock });
       const done = scheduler.compute(new TestClient(), new TestTurn({ ...machine, driver }, 3), never);
       for (let round = 0; round < 10; round++) await Promise.resolve();
       machine.clock.advance(5000);
@@ -189,4 +191,60 @@ suite('scheduler', () => {
     };
     assert.deepEqual(await run(), await run());
   });
+});
+
+suite('scheduler limits', () => {
+  test('a turn ends when its client has used up its device time', () =>
+    withMachine({}, async (machine) => {
+      class Limited extends TestClient {
+        readonly budgets = [new Budget('agent scout', { deviceMs: 500 })];
+      }
+      const [limited, other] = [new Limited(), new TestClient()];
+      const ended = machine.scheduler.compute(limited, new TestTurn(machine, 1000), never);
+      const turn = new TestTurn(machine, 20);
+      const done = machine.scheduler.compute(other, turn, never);
+      await assert.rejects(ended, {
+        code: 'limitReached',
+        message: 'agent scout has used its 0.5 s of device time',
+      });
+      await done;
+      assert.equal(turn.times.length, 20);
+    }));
+
+  test('a driver without slots is refused', () => {
+    const driver = createSimulatedDriver({ respond: () => 'a', slots: 0 });
+    assert.throws(() => new Scheduler({ driver, clock: createManualClock() }), { code: 'badRequest' });
+  });
+
+  test('a slot that cannot be reset is lost, and the others go on', () =>
+    withMachine(
+      {
+        slots: 2,
+        fault: ({ index }) =>
+          index === 4 ? { kind: 'slot', slot: 0, error: new Error('bad cell') } : undefined,
+      },
+      async (machine) => {
+        machine.driver.reset = () => Promise.reject(new Error('no sequence left'));
+        const turns = [new TestTurn(machine, 10), new TestTurn(machine, 10), new TestTurn(machine, 10)];
+        await Promise.all(turns.map((turn) => machine.scheduler.compute(new TestClient(), turn, never)));
+        for (const turn of turns) assert.equal(turn.times.length, 20);
+        assert.match(machine.troubles.join(), /slot 0 is lost: no sequence left/);
+      },
+    ));
+
+  test('with the last slot every turn ends with a typed error', () =>
+    withMachine(
+      {
+        slots: 1,
+        fault: ({ index }) => (index > 2 ? { kind: 'slot', slot: 0, error: new Error('x') } : undefined),
+      },
+      async (machine) => {
+        machine.driver.reset = () => Promise.reject(new Error('no sequence left'));
+        const turns = [new TestTurn(machine, 10), new TestTurn(machine, 10)];
+        const ends = turns.map((turn) => machine.scheduler.compute(new TestClient(), turn, never));
+        for (const end of ends) await assert.rejects(end, { code: 'deviceFailed' });
+        const late = machine.scheduler.compute(new TestClient(), new TestTurn(machine, 3), never);
+        await assert.rejects(late, { code: 'deviceFailed' });
+      },
+    ));
 });
