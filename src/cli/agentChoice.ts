@@ -2,7 +2,14 @@
 
 import { builtInAgents, parseAgentDefinitions, type AgentDefinition } from '../shared/agentDefinition.js';
 import { KernelError, messageOf } from '../shared/errors.js';
+import { teamOf } from '../shared/team.js';
 import type { RunCommand } from './commandLine.js';
+
+/** An agent, and those that its definition names to work for it. */
+export interface Choice {
+  readonly definition: AgentDefinition;
+  readonly team: AgentDefinition[];
+}
 
 /** Has every tool, so it suits any task. */
 const defaultAgent = 'coder';
@@ -14,14 +21,15 @@ const defaultAgent = 'coder';
 export async function agentsFor(
   { agentsFile, agents }: Pick<RunCommand, 'agentsFile' | 'agents'>,
   readText: (path: string) => Promise<string>,
-): Promise<readonly AgentDefinition[]> {
+): Promise<readonly Choice[]> {
   const known = agentsFile === undefined ? builtInAgents : await readDefinitions(agentsFile, readText);
   const [first] = known;
   if (first === undefined) throw new KernelError('badRequest', `${agentsFile ?? ''} defines no agent`);
-  if (agents.length === 0) return [known.find(({ name }) => name === defaultAgent) ?? first];
+  const choose = (definition: AgentDefinition): Choice => ({ definition, team: teamOf(definition, known) });
+  if (agents.length === 0) return [choose(known.find(({ name }) => name === defaultAgent) ?? first)];
   return agents.map((name) => {
     const found = known.find((definition) => definition.name === name);
-    if (found !== undefined) return found;
+    if (found !== undefined) return choose(found);
     const names = known.map((definition) => definition.name).join(', ');
     throw new KernelError('badRequest', `there is no agent "${name}"; there are ${names}`);
   });

@@ -14,61 +14,97 @@ export interface TableSize {
   readonly lines: number;
 }
 
-interface Column {
+export interface Column<Row extends AgentRow> {
   readonly heading: string;
   readonly align: 'left' | 'right';
   /** Narrower terminals do without it; the lowest goes first. */
   readonly rank: number;
-  readonly text: (row: AgentRow) => string;
+  readonly text: (row: Row) => string;
 }
 
 const gap = 2;
 /** Task and reason share what the others leave; below this, columns are dropped instead. */
 const leastTaskWidth = 24;
 
-const columns: readonly Column[] = [
-  { heading: 'PID', align: 'right', rank: 9, text: ({ pid }) => String(pid) },
-  { heading: 'AGENT', align: 'left', rank: 8, text: ({ name }) => truncate(escapeForDisplay(name), 16) },
-  { heading: 'STATE', align: 'left', rank: 9, text: stateOf },
-  {
+/** Columns that several tables have. */
+export const commonColumns = {
+  pid: { heading: 'PID', align: 'right', rank: 9, text: ({ pid }) => String(pid) },
+  agent: {
+    heading: 'AGENT',
+    align: 'left',
+    rank: 8,
+    text: ({ name }) => truncate(escapeForDisplay(name), 16),
+  },
+  state: { heading: 'STATE', align: 'left', rank: 9, text: stateOf },
+  tokens: {
     heading: 'TOKENS',
     align: 'right',
     rank: 5,
     text: ({ promptTokens, generatedTokens }) => `${promptTokens}+${generatedTokens}`,
   },
+  kv: { heading: 'KV', align: 'right', rank: 2, text: ({ kvBytes }) => formatBytes(kvBytes) },
+  wait: { heading: 'WAIT', align: 'right', rank: 3, text: ({ waitMs }) => formatSeconds(waitMs) },
+} as const satisfies Record<string, Column<AgentRow>>;
+
+const columns: readonly Column<AgentRow>[] = [
+  commonColumns.pid,
+  commonColumns.agent,
+  commonColumns.state,
+  commonColumns.tokens,
   { heading: 'TOK/S', align: 'right', rank: 4, text: ({ tokensPerSecond }) => tokensPerSecond.toFixed(1) },
-  { heading: 'KV', align: 'right', rank: 2, text: ({ kvBytes }) => formatBytes(kvBytes) },
-  { heading: 'WAIT', align: 'right', rank: 3, text: ({ waitMs }) => formatSeconds(waitMs) },
+  commonColumns.kv,
+  commonColumns.wait,
 ];
 
 export function renderAgents(rows: readonly AgentRow[], size: TableSize, style: Style): string[] {
   const shownRows = rows.slice(0, rows.length + 1 > size.lines ? Math.max(1, size.lines - 2) : rows.length);
-  const { shown, widths, rest } = layOut(rows, size.columns);
-  const line = (cells: readonly string[], last: string): string =>
-    [...cells, last].join(' '.repeat(gap)).trimEnd();
-  const heading = line(
-    shown.map(({ heading, align }, index) => fit(heading, widths[index] ?? 0, align)),
-    fit('TASK', rest),
-  );
-  const lines = [style.bold(heading)];
-  for (const row of shownRows) {
-    const cells = shown.map((column, index) => {
-      const cell = fit(column.text(row), widths[index] ?? 0, column.align);
-      return column.heading === 'STATE' ? colourOf(row, style)(cell) : cell;
-    });
-    lines.push(line(cells, taskCell(row, rest, style)));
-  }
+  const { heading, line } = agentTable({ columns, rows, width: size.columns, leastTaskWidth, style });
+  const lines = [heading, ...shownRows.map(line)];
   const hidden = rows.length - shownRows.length;
   if (hidden > 0) lines.push(style.dim(truncate(`and ${hidden} more`, size.columns)));
   return lines;
 }
 
+export interface AgentTable<Row extends AgentRow> {
+  readonly columns: readonly Column<Row>[];
+  readonly rows: readonly Row[];
+  readonly width: number;
+  readonly leastTaskWidth: number;
+  readonly style: Style;
+}
+
+/** Lays the columns out for all rows, so that they stand still while some of the rows are shown. */
+export function agentTable<Row extends AgentRow>(
+  table: AgentTable<Row>,
+): {
+  readonly heading: string;
+  readonly line: (row: Row) => string;
+} {
+  const { style } = table;
+  const { shown, widths, rest } = layOut(table);
+  const join = (cells: readonly string[], last: string): string =>
+    [...cells, last].join(' '.repeat(gap)).trimEnd();
+  const headings = shown.map(({ heading, align }, index) => fit(heading, widths[index] ?? 0, align));
+  return {
+    heading: style.bold(join(headings, fit('TASK', rest))),
+    line: (row) => {
+      const cells = shown.map((column, index) => {
+        const cell = fit(column.text(row), widths[index] ?? 0, column.align);
+        return column.heading === commonColumns.state.heading ? colourOf(row, style)(cell) : cell;
+      });
+      return join(cells, taskCell(row, rest, style));
+    },
+  };
+}
+
 /** Columns that fit beside the task, their widths, and what the task gets. */
-function layOut(
-  rows: readonly AgentRow[],
-  total: number,
-): { shown: readonly Column[]; widths: readonly number[]; rest: number } {
-  const widthOf = ({ heading, text }: Column): number =>
+function layOut<Row extends AgentRow>({
+  columns,
+  rows,
+  width: total,
+  leastTaskWidth,
+}: AgentTable<Row>): { shown: readonly Column<Row>[]; widths: readonly number[]; rest: number } {
+  const widthOf = ({ heading, text }: Column<Row>): number =>
     Math.max(displayWidth(heading), ...rows.map((row) => displayWidth(text(row))));
   let shown = columns;
   for (;;) {

@@ -3,10 +3,12 @@
  * `badRequest` whose message is one line, for exit status 2.
  */
 
-import { parseArgs } from 'node:util';
 import { parseGrantSpec, type GrantSpec } from '../shared/capability.js';
-import { KernelError, messageOf } from '../shared/errors.js';
+import { KernelError } from '../shared/errors.js';
 import { gpuChoices, type EngineSettings } from '../shared/settings.js';
+import { isControlKind, parseControl, type ControlCommand } from './controlCommandLine.js';
+import type { HelpTopic } from './help.js';
+import { flag, readOptions, text, texts } from './readOptions.js';
 
 export interface RunCommand {
   readonly kind: 'run';
@@ -17,16 +19,19 @@ export interface RunCommand {
   readonly agents: readonly string[];
   readonly engine: Pick<EngineSettings, 'model' | 'gpu'>;
   readonly grants: readonly GrantSpec[];
+  /** Agents of an earlier run in this workspace that had not ended go on. */
+  readonly resume: boolean;
+  /** Whether agents outlive their kernel. */
+  readonly state: boolean;
   readonly json: boolean;
   readonly verbose: boolean;
 }
 
 export type Command =
-  RunCommand | { readonly kind: 'help'; readonly topic: 'amk' | 'run' } | { readonly kind: 'version' };
-
-const flag = { type: 'boolean', default: false } as const;
-const text = { type: 'string' } as const;
-const texts = { type: 'string', multiple: true, default: [] as string[] } as const;
+  | RunCommand
+  | ControlCommand
+  | { readonly kind: 'help'; readonly topic: HelpTopic }
+  | { readonly kind: 'version' };
 
 const runOptions = {
   workspace: { ...text, short: 'w' },
@@ -35,6 +40,8 @@ const runOptions = {
   model: { ...text, short: 'm' },
   gpu: text,
   grant: { ...texts, short: 'g' },
+  resume: flag,
+  'no-state': flag,
   json: flag,
   verbose: { ...flag, short: 'v' },
   help: { ...flag, short: 'h' },
@@ -48,13 +55,14 @@ export function parseCommandLine(argv: readonly string[], cwd: string): Command 
     case 'help':
     case '--help':
     case '-h':
-      return { kind: 'help', topic: rest[0] === 'run' ? 'run' : 'amk' };
+      return { kind: 'help', topic: rest[0] === 'run' || isControlKind(rest[0]) ? rest[0] : 'amk' };
     case '--version':
     case '-V':
       return { kind: 'version' };
     case 'run':
       return parseRun(rest, cwd);
     default:
+      if (isControlKind(first)) return parseControl(first, rest);
       throw new KernelError(
         'badRequest',
         first.startsWith('-') ? `unknown option ${first}` : `unknown command "${first}"`,
@@ -62,11 +70,19 @@ export function parseCommandLine(argv: readonly string[], cwd: string): Command 
   }
 }
 
-function parseRun(args: readonly string[], cwd: string): Command {
-  const { values, positionals: tasks } = readOptions(args);
-  if (values.help) return { kind: 'help', topic: 'run' };
-  if (tasks.length === 0) throw new KernelError('badRequest', 'there is no task');
+/** @throws KernelError `badRequest` */
+function checkTasks(tasks: readonly string[], { resume, state }: Pick<RunCommand, 'resume' | 'state'>): void {
+  if (resume && !state) {
+    throw new KernelError('badRequest', '--resume and --no-state contradict each other');
+  }
+  if (tasks.length === 0 && !resume) throw new KernelError('badRequest', 'there is no task');
   if (tasks.some((task) => task.trim() === '')) throw new KernelError('badRequest', 'a task is empty');
+}
+
+function parseRun(args: readonly string[], cwd: string): Command {
+  const { values, positionals: tasks } = readOptions(args, runOptions);
+  if (values.help) return { kind: 'help', topic: 'run' };
+  checkTasks(tasks, { resume: values.resume, state: !values['no-state'] });
   if (values.agent.length > 1 && values.agent.length !== tasks.length) {
     throw new KernelError(
       'badRequest',
@@ -88,23 +104,9 @@ function parseRun(args: readonly string[], cwd: string): Command {
     agents: values.agent,
     engine: { model: values.model ?? '', gpu },
     grants: values.grant.map(parseGrantSpec),
+    resume: values.resume,
+    state: !values['no-state'],
     json: values.json,
     verbose: values.verbose,
   };
-}
-
-function readOptions(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: runOptions, allowPositionals: true });
-  } catch (error) {
-    // The first sentence says what is wrong; the others explain how Node reads options.
-    const [sentence = ''] = messageOf(error).split(/\.\s/);
-    throw new KernelError(
-      'badRequest',
-      sentence.replace(/^\w/, (letter) => letter.toLowerCase()),
-      {
-        cause: error,
-      },
-    );
-  }
 }

@@ -4,14 +4,21 @@ const amk = `amk: coding agents on one local model
 
 Usage:
   amk run [options] "task" ["task" …]   run an agent for each task, all at once
-  amk help run                          what run understands
+  amk top                               watch and steer the agents of a running kernel
+  amk ps                                list the agents of all running kernels
+  amk stop | pause | resume PID …       end agents, withhold the device from them, give it back
+  amk renice PID … --nice N             change their share of the device
+  amk help COMMAND                      what a command understands
   amk --version
+
+Kernels that the editor or another amk run started are found by themselves.
 `;
 
 const run = `Usage: amk run [options] "task" ["task" …]
 
 Runs one agent a task, all at once on one local model, and prints the answers on stdout. Agents start with no
-rights: each access is asked for in the terminal, or granted beforehand with --grant.
+rights: each access is asked for in the terminal, or granted beforehand with --grant. Where they are is kept: they
+go on by themselves when the kernel dies, and with --resume when the whole run did.
 
 Options:
   -w, --workspace DIR    folder the agents work in (default: this one)
@@ -21,6 +28,8 @@ Options:
                            fs.read:src          read src and everything below it; "." is the whole folder
                            fs.write:src/a.ts    change (and read) one file
                            "process.run:npm test"   run this command; a last word * is any further arguments
+      --resume           agents of an earlier run here that had not ended go on as well; then no task is needed
+      --no-state         keep nothing of the agents: they end with this run, whatever ends it
   -m, --model FILE       model file in GGUF format (default: the small embedded model)
       --gpu CHOICE       auto, cpu, cuda, vulkan or metal (default: auto)
       --json             one JSON document on stdout instead of the answers
@@ -35,4 +44,80 @@ Examples:
   amk run --grant fs.read:src --json "What does src/a.ts export?" "List the TODO comments in src/b.ts."
 `;
 
-export const helpTexts = { amk, run } as const;
+const kernelOption = `  -k, --kernel PID       the kernel, where several run; amk ps shows them
+`;
+
+/** The statuses that all commands on running kernels share. */
+const controlStatus = `
+Exit status: 0 done · 1 not so, for example because there is no such agent · 2 wrong usage · 3 there is no such
+kernel, or it ended meanwhile · 130 interrupted
+`;
+
+const top = `Usage: amk top [options]
+
+Shows the agents of a running kernel, most telling figures first, and refreshes in place: each agent's share of the
+device and its tokens a second over the last seconds. Where stdout is no terminal it prints once.
+
+Keys:
+  ↑ ↓ PgUp PgDn Home End  select an agent        c    next class: interactive, normal, batch
+  p  pause it, or let it go on                   k    stop it, after a question
+  +  or F8  more nice: a smaller share           q    leave; the agents go on
+  -  or F7  less nice: a larger share
+
+Options:
+${kernelOption}  -i, --interval MS      time between two looks (default: 1000)
+      --once             look for one interval, print the table and end
+      --json             JSON instead of a table: one line a look, or one document with --once
+  -h, --help
+${controlStatus}`;
+
+const ps = `Usage: amk ps [options]
+
+Lists the agents of all running kernels.
+
+Options:
+${kernelOption}  -a, --all              also the agents that have ended
+      --json             one JSON document instead of tables
+  -h, --help
+${controlStatus}`;
+
+const steerTexts = {
+  stop: 'Ends agents. What they did stays; whoever waits for them gets what they had answered so far.',
+  pause: 'Withholds the device from agents until amk resume. A tool that is at work ends its work.',
+  resume: 'Gives paused agents the device back.',
+} as const;
+
+const steer = (kind: keyof typeof steerTexts): string => `Usage: amk ${kind} [options] PID [PID …]
+
+${steerTexts[kind]}
+
+Options:
+${kernelOption}  -h, --help
+${controlStatus}`;
+
+const renice = `Usage: amk renice [options] PID [PID …]
+
+Changes what share of the device agents get. Without --nice or --class, that stays as it is.
+
+Options:
+  -n, --nice N           -20 (most) to 19 (least), as on Linux
+  -c, --class CLASS      interactive, normal or batch
+${kernelOption}  -h, --help
+${controlStatus}
+Examples:
+  amk renice 3 --nice -5
+  amk renice 2 4 --class batch
+`;
+
+export const helpTexts = {
+  amk,
+  run,
+  top,
+  ps,
+  stop: steer('stop'),
+  pause: steer('pause'),
+  resume: steer('resume'),
+  renice,
+} as const;
+
+export type HelpTopic = keyof typeof helpTexts;

@@ -6,13 +6,17 @@
 
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { kernelFolders, workspaceStateFolder } from '../client/userDirs.js';
 import { KernelError } from '../shared/errors.js';
 import type { Disposable } from '../shared/lifecycle.js';
 import { parseCommandLine, type Command } from './commandLine.js';
+import { steer, type ControlHost } from './control.js';
 import { helpTexts } from './help.js';
+import { ps } from './ps.js';
 import { exitStatus } from './report.js';
 import { errorLine, run, type RunHost } from './run.js';
-import { colourStyle, plainStyle } from './style.js';
+import { colourStyle, plainStyle, type Style } from './style.js';
+import { top } from './top.js';
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -25,10 +29,17 @@ function onInterrupt(listener: () => void): Disposable {
   };
 }
 
+function styleOf(output: NodeJS.WriteStream): Style {
+  return output.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb'
+    ? colourStyle
+    : plainStyle;
+}
+
 /** Somebody can watch and answer only where both ends are a terminal that can move its cursor. */
-function terminalOf({ stdin, stderr, env }: NodeJS.Process): RunHost['terminal'] {
-  if (!stdin.isTTY || !stderr.isTTY || env['TERM'] === 'dumb') return undefined;
-  return { input: stdin, output: stderr, style: env['NO_COLOR'] ? plainStyle : colourStyle };
+function terminalOf(output: NodeJS.WriteStream): RunHost['terminal'] {
+  const { stdin, env } = process;
+  if (!stdin.isTTY || !output.isTTY || env['TERM'] === 'dumb') return undefined;
+  return { input: stdin, output, style: styleOf(output) };
 }
 
 async function realFolder(path: string): Promise<string> {
@@ -52,10 +63,27 @@ const host = (): RunHost => ({
   realFolder,
   writeResult,
   writeProgress: (text) => process.stderr.write(text),
-  terminal: terminalOf(process),
+  terminal: terminalOf(process.stderr),
   isResultShown: process.stdout.isTTY,
   onInterrupt,
   exitNow: (status) => process.exit(status),
+  controlFolder: kernelFolders()[0],
+  stateFolder: (workspace) => workspaceStateFolder(workspace),
+});
+
+/** Of a pipe or a file the width is the reader's business. */
+const wideColumns = 400;
+
+const controlHost = (): ControlHost => ({
+  kernelFolders: kernelFolders(),
+  writeResult,
+  writeProgress: (text) => process.stderr.write(text),
+  page: {
+    columns: process.stdout.isTTY ? process.stdout.columns : wideColumns,
+    style: styleOf(process.stdout),
+  },
+  terminal: terminalOf(process.stdout),
+  onInterrupt,
 });
 
 async function readVersion(): Promise<string> {
@@ -73,6 +101,15 @@ async function execute(command: Command): Promise<number> {
       return exitStatus.ok;
     case 'run':
       return run(command, host());
+    case 'top':
+      return top(command, controlHost());
+    case 'ps':
+      return ps(command, controlHost());
+    case 'stop':
+    case 'pause':
+    case 'resume':
+    case 'renice':
+      return steer(command, controlHost());
     default:
       return command satisfies never;
   }
@@ -83,8 +120,11 @@ async function main(argv: readonly string[]): Promise<number> {
     return await execute(parseCommandLine(argv, process.cwd()));
   } catch (error) {
     process.stderr.write(errorLine(error));
-    if (!(error instanceof KernelError) || error.code !== 'badRequest') return exitStatus.notAnswered;
-    const hint = argv[0] === 'run' ? 'amk help run' : 'amk --help';
+    if (!(error instanceof KernelError)) return exitStatus.notAnswered;
+    if (error.code === 'kernelStopped' || error.code === 'peerGone') return exitStatus.noKernel;
+    if (error.code !== 'badRequest') return exitStatus.notAnswered;
+    const [command = ''] = argv;
+    const hint = Object.hasOwn(helpTexts, command) ? `amk help ${command}` : 'amk --help';
     process.stderr.write(`Try: ${hint}\n`);
     return exitStatus.usage;
   }

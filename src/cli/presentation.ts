@@ -136,4 +136,5 @@ export function livePresentation(options: LiveOptions): Presentation {
 const styleSequence = /\u001b\[\d+m/g;
 
 const measureAs = (text: string, shown: string): ScreenLine => ({ text, width: displayWidth(shown) });
-const measure = (text: string): ScreenLine => measureAs(text, text.replace(styleSequence, ''));
+/** A styled line and its width. */
+export const measure = (text: string): ScreenLine => measureAs(text, text.replace(styleSequence, ''));

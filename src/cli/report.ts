@@ -10,7 +10,7 @@ export const exitStatus = {
   ok: 0,
   notAnswered: 1,
   usage: 2,
-  bootFailed: 3,
+  noKernel: 3,
   interrupted: 130,
 } as const;
 
@@ -82,7 +82,7 @@ export function lostReport(
     answer: '',
     error,
     toolCalls,
-    tokens: { prompt: row.promptTokens, generated: row.generatedTokens },
+    tokens: { prompt: row.promptTokens, generated: row.generatedTokens, reused: 0 },
     // What the device did for it is known to the kernel alone, and that is gone.
     ms: { queued: row.waitMs, prefill: 0, decode: 0, tools, total: totalMs },
   };

@@ -5,13 +5,21 @@
  */
 
 import { KernelProcess, type KernelProcessOptions } from '../client/kernelProcess.js';
-import type { AgentDefinition } from '../shared/agentDefinition.js';
+import { covers } from '../shared/capability.js';
 import { KernelError, messageOf, toErrorData, type ErrorData } from '../shared/errors.js';
 import { escapeLines } from '../shared/escape.js';
 import { DisposableStore } from '../shared/lifecycle.js';
-import type { AgentReport, AgentRow, KernelInfo, Pid, ToolCallReport } from '../shared/protocol.js';
+import type {
+  AgentReport,
+  AgentRow,
+  KernelInfo,
+  PermissionAnswer,
+  PermissionRequest,
+  Pid,
+  ToolCallReport,
+} from '../shared/protocol.js';
 import { defaultEngineSettings } from '../shared/settings.js';
-import { agentsFor } from './agentChoice.js';
+import { agentsFor, type Choice } from './agentChoice.js';
 import type { RunCommand } from './commandLine.js';
 import type { KeyInput } from './keyboard.js';
 import type { TerminalOutput } from './liveScreen.js';
@@ -30,6 +38,10 @@ import type { Style } from './style.js';
 export interface RunHost {
   readonly kernelPath: string;
   readonly kernelOptions?: Pick<KernelProcessOptions, 'limits'>;
+  /** Where other commands find the kernel; without it they do not. */
+  readonly controlFolder?: string;
+  /** Where agents of a workspace outlive their kernel; without it they do not. */
+  readonly stateFolder?: (workspace: string) => string;
   readonly readText: (path: string) => Promise<string>;
   /** Real path of a folder; rejects with `badRequest` when it is none. */
   readonly realFolder: (path: string) => Promise<string>;
@@ -48,31 +60,39 @@ export interface RunHost {
 
 /** @throws KernelError `badRequest` when the command asks for something that is not there. */
 export async function run(command: RunCommand, host: RunHost): Promise<number> {
-  const definitions = await agentsFor(command, host.readText);
+  const choices = await agentsFor(command, host.readText);
   const root = await host.realFolder(command.workspace);
-  const crew = new Crew(command, host);
+  const crew = new Crew(command, host, root);
   try {
-    return await crew.work(definitions, root);
+    return await crew.work(choices);
   } finally {
     await crew.dispose();
   }
 }
 
+/** A kernel that dies a third time in a row will not get far. */
+const restartBackoffMs = [0, 1_000];
+
 /** The agents of one run and the kernel they live in. */
 class Crew {
   readonly #command: RunCommand;
   readonly #host: RunHost;
+  /** Real path of the workspace. */
+  readonly #root: string;
   readonly #kernel: KernelProcess;
   readonly #presentation: Presentation;
   readonly #store = new DisposableStore();
   readonly #calls = new Map<Pid, ToolCallReport[]>();
   readonly #rows = new Map<Pid, AgentRow>();
+  /** Agents of an earlier run that this one leaves alone. */
+  readonly #others = new Set<Pid>();
   readonly #startedAt = performance.now();
   #interrupts = 0;
 
-  constructor(command: RunCommand, host: RunHost) {
+  constructor(command: RunCommand, host: RunHost, root: string) {
     this.#command = command;
     this.#host = host;
+    this.#root = root;
     const interrupt = (): void => this.#interrupt();
     this.#store.add(host.onInterrupt(interrupt));
     this.#presentation = this.#store.add(
@@ -80,17 +100,21 @@ class Crew {
         ? plainPresentation({ write: host.writeProgress, isVerbose: command.verbose })
         : livePresentation({ ...host.terminal, isVerbose: command.verbose, onInterrupt: interrupt }),
     );
+    const folder = host.controlFolder;
+    const dir = command.state ? host.stateFolder?.(root) : undefined;
     this.#kernel = new KernelProcess({
       kernelPath: host.kernelPath,
       engine: () => ({ ...defaultEngineSettings, ...command.engine }),
-      handlers: { askPermission: (wish, signal) => this.#presentation.askPermission(wish, signal) },
-      // Agents do not outlive their kernel, and a run does not outlive its agents: there is nothing to restart for.
-      limits: { ...host.kernelOptions?.limits, restartBackoffMs: [] },
+      handlers: { askPermission: (wish, signal) => this.#permit(wish, signal) },
+      // Where agents do not outlive their kernel, there is nothing to restart for: a run does not outlive its agents.
+      limits: { ...host.kernelOptions?.limits, restartBackoffMs: dir === undefined ? [] : restartBackoffMs },
+      ...(dir !== undefined && { state: () => ({ dir, resume: command.resume ? 'run' : 'pause' }) }),
+      ...(folder !== undefined && { control: () => ({ folder, client: 'cli', workspaces: [root] }) }),
     });
     this.#listen();
   }
 
-  async work(definitions: readonly AgentDefinition[], root: string): Promise<number> {
+  async work(choices: readonly Choice[]): Promise<number> {
     let kernel: KernelInfo;
     try {
       kernel = await this.#kernel.start();
@@ -98,7 +122,7 @@ class Crew {
       return this.#bootFailed(error);
     }
     const boot = this.#elapsedMs();
-    const agents = await this.#runAgents(definitions, root);
+    const agents = await Promise.all([...this.#takeOver(), ...(await this.#runAgents(choices))]);
     await this.#kernel.call('ping', null).catch(() => undefined);
     const { peakRssBytes } = this.#kernel;
     await this.#kernel.dispose();
@@ -122,8 +146,14 @@ class Crew {
   #listen(): void {
     this.#kernel.on('log', ({ level, message }) => this.#presentation.log(level, message));
     this.#kernel.on('agentsChanged', ({ rows }) => {
-      for (const row of rows) this.#rows.set(row.pid, row);
-      this.#presentation.rowsChanged(rows);
+      const own = rows.filter(({ pid }) => !this.#others.has(pid));
+      for (const row of own) this.#rows.set(row.pid, row);
+      this.#presentation.rowsChanged(own);
+    });
+    this.#kernel.on('agentsResumed', ({ rows, reason }) => {
+      const names = rows.filter(({ pid }) => !this.#others.has(pid)).map(({ pid, name }) => `${pid} ${name}`);
+      if (names.length > 0)
+        this.#presentation.note(`${escapeLines(reason)}; these go on: ${names.join(', ')}`);
     });
     this.#kernel.on('toolCalled', ({ pid, call }) => {
       this.#calls.set(pid, [...(this.#calls.get(pid) ?? []), call]);
@@ -131,17 +161,39 @@ class Crew {
     });
   }
 
+  /** What the person granted on the command line holds in every kernel of the run; all else is asked. */
+  async #permit(wish: PermissionRequest, signal: AbortSignal): Promise<PermissionAnswer> {
+    const given = this.#others.has(wish.pid)
+      ? undefined
+      : this.#command.grants.find((grant) => covers(grant, wish.access));
+    if (given !== undefined) return { kind: 'allow', lifetime: 'run', scope: given.scope };
+    return await this.#presentation.askPermission(wish, signal);
+  }
+
+  /** The agents of an earlier run: with `--resume` they are this run's as well, else they rest. */
+  #takeOver(): Promise<AgentReport>[] {
+    const earlier = this.#kernel.rows.filter(({ state }) => state !== 'exited');
+    if (this.#command.resume) return earlier.map((row) => this.#wait(row));
+    for (const { pid } of earlier) this.#others.add(pid);
+    if (earlier.length > 0) {
+      const names = earlier.map(({ pid, name }) => `${pid} ${name}`).join(', ');
+      this.#presentation.note(`Of an earlier run, paused: ${names}; amk run --resume goes on with them.`);
+    }
+    return [];
+  }
+
   /** Spawned one after the other, so that they are numbered in the order of the tasks; from then on all at once. */
-  async #runAgents(definitions: readonly AgentDefinition[], root: string): Promise<AgentReport[]> {
+  async #runAgents(choices: readonly Choice[]): Promise<Promise<AgentReport>[]> {
     const { tasks, grants } = this.#command;
     const reports: Promise<AgentReport>[] = [];
     for (const [index, task] of tasks.entries()) {
-      const definition = definitions[index % definitions.length];
-      if (definition === undefined) continue;
-      const workspace = { root, trusted: true };
+      const choice = choices[index % choices.length];
+      if (choice === undefined) continue;
+      const { definition } = choice;
+      const workspace = { root: this.#root, trusted: true };
       try {
         if (this.#interrupts > 0) throw new KernelError('cancelled', 'the run was interrupted');
-        const request = { definition, task, workspace, grants: [...grants] };
+        const request = { ...choice, task, workspace, grants: [...grants] };
         const { pid } = await this.#kernel.call('spawn', request);
         reports.push(this.#wait({ ...unseenRow, pid, name: definition.name, task }));
       } catch (error) {
@@ -150,12 +202,12 @@ class Crew {
         );
       }
     }
-    return Promise.all(reports);
+    return reports;
   }
 
   async #wait(unseen: SeenRow): Promise<AgentReport> {
     try {
-      return await this.#kernel.call('wait', { pid: unseen.pid });
+      return await this.#kernel.wait(unseen.pid);
     } catch (error) {
       const row = this.#rows.get(unseen.pid);
       if (row !== undefined) {
@@ -176,7 +228,7 @@ class Crew {
     const data = toErrorData(error);
     this.#host.writeProgress(`amk: ${escapeLines(data.message)}\n`);
     if (this.#command.json) await this.#host.writeResult(jsonFailure(data));
-    return exitStatus.bootFailed;
+    return exitStatus.noKernel;
   }
 
   /** First: the agents end where they are and say how far they came. Again: everything ends. */
@@ -193,7 +245,8 @@ class Crew {
     }
     this.#presentation.note('stopping the agents; once more ends at once');
     for (const { pid, state } of this.#kernel.rows) {
-      if (state !== 'exited') void this.#kernel.call('stop', { pid }).catch(() => undefined);
+      if (state !== 'exited' && !this.#others.has(pid))
+        void this.#kernel.call('stop', { pid }).catch(() => undefined);
     }
   }
 

@@ -5,6 +5,7 @@ export type Paint = (text: string) => string;
 export interface Style {
   readonly bold: Paint;
   readonly dim: Paint;
+  readonly inverse: Paint;
   readonly red: Paint;
   readonly green: Paint;
   readonly yellow: Paint;
@@ -15,6 +16,7 @@ const plain: Paint = (text) => text;
 export const plainStyle: Style = {
   bold: plain,
   dim: plain,
+  inverse: plain,
   red: plain,
   green: plain,
   yellow: plain,
@@ -29,6 +31,7 @@ const sgr =
 export const colourStyle: Style = {
   bold: sgr(1, 22),
   dim: sgr(2, 22),
+  inverse: sgr(7, 27),
   red: sgr(31, 39),
   green: sgr(32, 39),
   yellow: sgr(33, 39),

@@ -13,6 +13,7 @@ import type { Disposable } from '../shared/lifecycle.js';
 import { Peer, type Handlers } from '../shared/peer.js';
 import {
   protocolVersion,
+  type BootRequest,
   type ClientCalls,
   type ClientEvents,
   type KernelCalls,
@@ -41,6 +42,9 @@ export interface KernelChildOptions {
   readonly onMalformed: (reason: string) => void;
   readonly onOutputLine: (line: string) => void;
 }
+
+/** Folders that a kernel shares with others: those who look for it, and the kernel after it. */
+export type BootPlaces = Pick<BootRequest, 'control' | 'state'>;
 
 /** How a kernel process ended, as a sentence. */
 export interface Death {
@@ -98,7 +102,7 @@ export class KernelChild {
    * Waits for the greeting, then boots the engine.
    * @throws KernelError `protocolMismatch`, `kernelStopped`, or what the kernel answered to `boot`.
    */
-  async boot(engine: EngineSettings): Promise<KernelInfo> {
+  async boot(engine: EngineSettings, places: BootPlaces = {}): Promise<KernelInfo> {
     const { bootTimeoutMs } = this.#limits;
     const timer = setTimeout(
       () => this.kill(`it did not boot within ${bootTimeoutMs / 1000} s`),
@@ -106,7 +110,7 @@ export class KernelChild {
     );
     try {
       await this.#greeting();
-      const info = await this.call('boot', { protocol: protocolVersion, engine });
+      const info = await this.call('boot', { protocol: protocolVersion, engine, ...places });
       this.#startHeartbeat();
       return info;
     } finally {

@@ -1,8 +1,8 @@
 /**
  * The kernel process as its client sees it: one that is there, whatever happens to it. A kernel that dies unasked
  * is started again, later after each crash, until the schedule is used up; a start that failed through the user's
- * own settings is not repeated until somebody asks for it. Subscriptions outlive restarts; calls and agents do not,
- * and are told so.
+ * own settings is not repeated until somebody asks for it. Subscriptions outlive restarts; calls do not, and are told
+ * so. Agents do where the kernel keeps them: the next one goes on with them, and `wait` follows them there.
  */
 
 import { Emitter, type Listener } from '../shared/emitter.js';
@@ -18,15 +18,19 @@ import {
 } from '../shared/limits.js';
 import type { Handlers } from '../shared/peer.js';
 import type {
+  AgentReport,
   AgentRow,
   ClientCalls,
+  ControlPlace,
   KernelCalls,
   KernelEvents,
   KernelInfo,
   Pid,
+  StatePlace,
 } from '../shared/protocol.js';
 import type { EngineSettings } from '../shared/settings.js';
-import { KernelChild, type Death, type KernelLimits } from './kernelChild.js';
+import { KernelChild, type BootPlaces, type Death, type KernelLimits } from './kernelChild.js';
+import { Orphans } from './orphans.js';
 
 export type KernelState =
   | { readonly name: 'stopped' }
@@ -40,6 +44,8 @@ export interface KernelProcessEvents extends Omit<KernelEvents, 'hello'> {
   stateChanged: KernelState;
   /** The kernel died with these agents alive. They are gone; their `wait` calls reject with `kernelStopped`. */
   agentsLost: { readonly rows: readonly AgentRow[]; readonly reason: string };
+  /** The kernel ended with these agents alive, and the next one goes on with them. Told before it counts as running. */
+  agentsResumed: { readonly rows: readonly AgentRow[]; readonly reason: string };
 }
 
 export interface SupervisionLimits extends KernelLimits {
@@ -54,6 +60,13 @@ export interface KernelProcessOptions {
   /** Read at every start, so that a changed setting counts from the next one on. */
   readonly engine: () => EngineSettings;
   readonly handlers: Handlers<ClientCalls>;
+  /** Where other processes find the kernel, read at every start; without it none can look at it or steer it. */
+  readonly control?: () => ControlPlace;
+  /**
+   * Where its agents outlive it, read at every start; without it they end with their kernel. How agents of an earlier
+   * session come back is said here; those of this object's own kernels always go on at once.
+   */
+  readonly state?: () => StatePlace | undefined;
   readonly execArgv?: readonly string[];
   /** Opens the kernel to a debugger on this port. Then no heartbeat judges it: a breakpoint stops its answers. */
   readonly inspectPort?: number;
@@ -96,6 +109,7 @@ export class KernelProcess {
     log: new Emitter(),
     stateChanged: new Emitter(),
     agentsLost: new Emitter(),
+    agentsResumed: new Emitter(),
   };
   readonly #rows = new Map<Pid, AgentRow>();
   #state: KernelState = { name: 'stopped' };
@@ -105,6 +119,9 @@ export class KernelProcess {
   #cleared: Promise<void> = Promise.resolve();
   #peakRssBytes = 0;
   #disposed = false;
+  /** Whether the agents of the last kernel that ran outlive it; undefined until one has run. */
+  #keepsAgents: boolean | undefined;
+  readonly #orphans = new Orphans();
 
   constructor(options: KernelProcessOptions) {
     this.#options = options;
@@ -172,10 +189,41 @@ export class KernelProcess {
     return this.#child.call(name, input, signal);
   }
 
-  #untilRunning(): Promise<KernelInfo> {
+  /**
+   * Resolves when the agent has exited, over any number of kernels where they keep their agents.
+   * @throws KernelError as `call`; `kernelStopped` when the agent ended with its kernel
+   */
+  async wait(pid: Pid, signal?: AbortSignal): Promise<AgentReport> {
+    let stopped: KernelError | undefined;
+    for (;;) {
+      const child = this.#child;
+      try {
+        return await this.call('wait', { pid }, signal);
+      } catch (error) {
+        if (!(error instanceof KernelError)) throw error;
+        if (error.code === 'notFound' && stopped !== undefined) throw stopped;
+        if (error.code !== 'kernelStopped' || !(await this.#comesBack(child))) throw error;
+        stopped = error;
+      }
+    }
+  }
+
+  /** Whether another kernel runs that knows the agents of this one. */
+  async #comesBack(child: KernelChild | undefined): Promise<boolean> {
+    if (this.#keepsAgents !== true) return false;
+    try {
+      await this.#untilRunning(child);
+      return this.#keepsAgents;
+    } catch {
+      return false;
+    }
+  }
+
+  /** @param ended a kernel that does not count, although the state may not tell yet */
+  #untilRunning(ended?: KernelChild): Promise<KernelInfo> {
     return new Promise((resolve, reject) => {
       const settle = (state: KernelState): boolean => {
-        if (state.name === 'running') resolve(state.info);
+        if (state.name === 'running' && this.#child !== ended) resolve(state.info);
         else if (state.name === 'failed') reject(state.error);
         else if (state.name === 'stopped') reject(new KernelError('kernelStopped', 'the kernel was stopped'));
         else return false;
@@ -209,6 +257,7 @@ export class KernelProcess {
         : this.#limits.restartBackoffMs[crashes++];
       if (delayMs === undefined) {
         this.#supervision = undefined;
+        this.#loseOrphans();
         this.#setState({ name: 'failed', reason: fault.message, error: fault });
         return;
       }
@@ -225,7 +274,8 @@ export class KernelProcess {
     try {
       const engine = this.#options.engine();
       child = this.#fork();
-      const info = await child.boot(engine);
+      const info = await child.boot(engine, this.#places());
+      await this.#reclaim(child, info);
       const startedAt = performance.now();
       if (!stopping.aborted) this.#setState({ name: 'running', info });
       const { message } = await child.ended;
@@ -237,6 +287,34 @@ export class KernelProcess {
     } finally {
       stopping.removeEventListener('abort', shutDown);
       await child?.ended.then((death) => this.#bury(death));
+    }
+  }
+
+  #places(): BootPlaces {
+    const control = this.#options.control?.();
+    const state = this.#options.state?.();
+    const resume = this.#keepsAgents === undefined ? state?.resume : 'run';
+    return { ...(control && { control }), ...(state && resume && { state: { ...state, resume } }) };
+  }
+
+  /** Finds out which agents of the kernel before it a new one goes on with. */
+  async #reclaim(child: KernelChild, { keepsAgents }: KernelInfo): Promise<void> {
+    this.#keepsAgents = keepsAgents;
+    if (!keepsAgents) {
+      this.#loseOrphans();
+      return;
+    }
+    const { rows, resumed, ended } = await this.#orphans.claim((name, input) => child.call(name, input));
+    for (const row of rows) this.#rows.set(row.pid, row);
+    this.#fire('agentsChanged', { rows: [...rows, ...ended] });
+    if (resumed.length > 0) this.#fire('agentsResumed', { rows: resumed, reason: this.#orphans.reason });
+    this.#loseOrphans();
+  }
+
+  #loseOrphans(): void {
+    const rows = this.#orphans.take();
+    if (rows.length > 0 && !this.#disposed) {
+      this.#fire('agentsLost', { rows, reason: this.#orphans.reason });
     }
   }
 
@@ -263,13 +341,13 @@ export class KernelProcess {
     return child;
   }
 
-  /** Nothing of a dead kernel stays but its peak memory. */
+  /** Nothing of a dead kernel stays but its peak memory, and its agents where it kept them. */
   #bury(death: Death): void {
     this.#peakRssBytes = this.peakRssBytes;
     this.#child = undefined;
-    const lost = this.rows.filter(({ state }) => state !== 'exited');
+    this.#orphans.add(this.rows, death.message);
     this.#rows.clear();
-    if (lost.length > 0 && !this.#disposed) this.#fire('agentsLost', { rows: lost, reason: death.message });
+    if (this.#keepsAgents !== true) this.#loseOrphans();
   }
 
   #setState(state: KernelState): void {

@@ -16,13 +16,14 @@ const readText = (path: string): Promise<string> => {
   return text === undefined ? Promise.reject(new Error('ENOENT')) : Promise.resolve(text);
 };
 const namesFor = async (agentsFile: string | undefined, ...agents: string[]): Promise<string[]> =>
-  (await agentsFor({ agentsFile, agents }, readText)).map(({ name }) => name);
+  (await agentsFor({ agentsFile, agents }, readText)).map(({ definition }) => definition.name);
 
 suite('which agent works', () => {
   test('without a choice the one that has every tool', async () => {
-    const [agent] = await agentsFor({ agentsFile: undefined, agents: [] }, readText);
-    assert.equal(agent?.name, 'coder');
-    assert.equal(agent.tools.length, 5);
+    const [choice] = await agentsFor({ agentsFile: undefined, agents: [] }, readText);
+    assert.equal(choice?.definition.name, 'coder');
+    assert.equal(choice.definition.tools.length, 5);
+    assert.deepEqual(choice.team, []);
   });
 
   test('one for all, or one for each', async () => {
@@ -34,7 +35,7 @@ suite('which agent works', () => {
     assert.deepEqual(await namesFor('list.json'), ['finder']);
     assert.deepEqual(await namesFor('list.json', 'fixer'), ['fixer']);
     const [coder] = await agentsFor({ agentsFile: 'team.json', agents: [] }, readText);
-    assert.deepEqual([coder?.name, coder?.nice], ['coder', 5]);
+    assert.deepEqual([coder?.definition.name, coder?.definition.nice], ['coder', 5]);
   });
 
   const faults: [string | undefined, string[], RegExp][] = [

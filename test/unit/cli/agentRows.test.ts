@@ -19,7 +19,10 @@ const row = (change: Partial<AgentRow>): AgentRow => ({
   generatedTokens: 18,
   tokensPerSecond: 41.23,
   kvBytes: 8_110_000,
+  deviceMs: 830,
   waitMs: 420,
+  isPaused: false,
+  firstTokenMs: null,
   ...change,
 });
 

@@ -23,6 +23,8 @@ suite('the command line', () => {
       agents: [],
       engine: { model: '', gpu: 'auto' },
       grants: [],
+      resume: false,
+      state: true,
       json: false,
       verbose: false,
     });
@@ -31,7 +33,7 @@ suite('the command line', () => {
   test('every option is read', () => {
     const command = parseRun(
       ...['--workspace', 'code', '--agents', 'team.json', '--agent', 'scout', '--model', 'm.gguf'],
-      ...['--gpu', 'cpu', '--json', '--verbose', 'one', '--grant', 'fs.read:.', 'two'],
+      ...['--gpu', 'cpu', '--json', '--verbose', '--resume', 'one', '--grant', 'fs.read:.', 'two'],
       ...['--grant', 'process.run:npm test', '--agent=coder'],
     );
     assert.deepEqual(command, {
@@ -45,6 +47,8 @@ suite('the command line', () => {
         { capability: 'fs.read', scope: '.' },
         { capability: 'process.run', scope: 'npm test' },
       ],
+      resume: true,
+      state: true,
       json: true,
       verbose: true,
     });
@@ -60,6 +64,26 @@ suite('the command line', () => {
     [['help', 'run'], { kind: 'help', topic: 'run' }],
     [['run', '--help'], { kind: 'help', topic: 'run' }],
     [['--version'], { kind: 'version' }],
+    [['help', 'top'], { kind: 'help', topic: 'top' }],
+    [['renice', '-h'], { kind: 'help', topic: 'renice' }],
+    [['top'], { kind: 'top', kernel: undefined, json: false, once: false, intervalMs: 1000 }],
+    [
+      ['top', '--kernel', '12', '--json', '--once', '--interval', '250'],
+      { kind: 'top', kernel: 12, json: true, once: true, intervalMs: 250 },
+    ],
+    [['ps'], { kind: 'ps', kernel: undefined, json: false, all: false }],
+    [['ps', '-a', '--json', '-k', '12'], { kind: 'ps', kernel: 12, json: true, all: true }],
+    [['stop', '3'], { kind: 'stop', kernel: undefined, pids: [3] }],
+    [['pause', '3', '4'], { kind: 'pause', kernel: undefined, pids: [3, 4] }],
+    [['resume', '-k12', '3'], { kind: 'resume', kernel: 12, pids: [3] }],
+    [
+      ['renice', '3', '--nice', '-5'],
+      { kind: 'renice', kernel: undefined, pids: [3], nice: -5, class: undefined },
+    ],
+    [
+      ['renice', '-n', '-20', '-c', 'batch', '3', '4'],
+      { kind: 'renice', kernel: undefined, pids: [3, 4], nice: -20, class: 'batch' },
+    ],
   ];
   for (const [argv, expected] of others) {
     test(`amk ${argv.join(' ')}`, () => assert.deepEqual(parse(...argv), expected));
@@ -69,6 +93,17 @@ suite('the command line', () => {
     [['walk'], 'unknown command "walk"'],
     [['--fast'], 'unknown option --fast'],
     [['run'], 'there is no task'],
+    [['top', '3'], 'unexpected argument "3"'],
+    [['top', '--interval', '10'], '--interval is from 100 to 3600000, not "10"'],
+    [['top', '--kernel', 'main'], '--kernel is a number from 1 on, not "main"'],
+    [['stop'], 'there is no agent number; amk ps shows them'],
+    [['stop', 'coder'], 'an agent number is a number from 1 on, not "coder"'],
+    [['pause', '0'], 'an agent number is a number from 1 on, not "0"'],
+    [['renice', '3'], 'give --nice, --class or both'],
+    [['renice', '3', '--nice', '20'], '--nice is from -20 to 19, not "20"'],
+    [['renice', '3', '--nice', '-21'], '--nice is from -20 to 19, not "-21"'],
+    [['renice', '3', '--class', 'idle'], '--class is one of interactive, normal, batch, not "idle"'],
+    [['ps', '--once'], "unknown option '--once'"],
     [['run', ' '], 'a task is empty'],
     [['run', '--fast', 'x'], "unknown option '--fast'"],
     [['run', '--json=yes', 'x'], "option '--json' does not take an argument"],
@@ -98,8 +133,33 @@ suite('the command line', () => {
     });
   }
 
+  const controlOptions = {
+    top: ['help', 'interval', 'json', 'kernel', 'once'],
+    ps: ['all', 'help', 'json', 'kernel'],
+    stop: ['help', 'kernel'],
+    pause: ['help', 'kernel'],
+    resume: ['help', 'kernel'],
+    renice: ['class', 'help', 'kernel', 'nice'],
+  } as const;
+  for (const [kind, options] of Object.entries(controlOptions)) {
+    test(`the help of amk ${kind} names exactly the options there are`, () => {
+      const help = helpTexts[kind as keyof typeof controlOptions];
+      const named = [...help.matchAll(/^ +(?:-\w, )?--([a-z]+)/gm)].map(([, name = '']) => name).sort();
+      assert.deepEqual(named, [...options]);
+      const values: Readonly<Record<string, string[]>> = {
+        interval: ['200'],
+        kernel: ['1'],
+        nice: ['1'],
+        class: ['batch'],
+      };
+      const pids = kind === 'top' || kind === 'ps' ? [] : ['1'];
+      const enough = kind === 'renice' ? ['--nice', '0'] : [];
+      for (const name of named) parse(kind, ...pids, ...enough, `--${name}`, ...(values[name] ?? []));
+    });
+  }
+
   test('the help names exactly the options there are', () => {
-    const named = [...helpTexts.run.matchAll(/^ +(?:-\w, )?--([a-z]+)/gm)]
+    const named = [...helpTexts.run.matchAll(/^ +(?:-\w, )?--([a-z-]+)/gm)]
       .map(([, name = '']) => name)
       .sort();
     assert.deepEqual(named, [
@@ -110,11 +170,13 @@ suite('the command line', () => {
       'help',
       'json',
       'model',
+      'no-state',
+      'resume',
       'verbose',
       'workspace',
     ]);
     for (const name of named) {
-      const isFlag = ['help', 'json', 'verbose'].includes(name);
+      const isFlag = ['help', 'json', 'no-state', 'resume', 'verbose'].includes(name);
       const value = name === 'gpu' ? 'cpu' : name === 'grant' ? 'fs.read:.' : 'value';
       parse('run', `--${name}`, ...(isFlag ? [] : [value]), 'task');
     }

@@ -45,4 +45,19 @@ suite('keys from a terminal', () => {
     assert.deepEqual(heard, ['o', 'r', '\u001b', '\r', 'interrupt', 'interrupt', '日', '🚀']);
     assert.deepEqual(input.modes, [true, 'resumed', false, 'paused']);
   });
+
+  test('arrows and function keys are told apart from keys, also when several arrive at once', () => {
+    const input = new Input();
+    const heard: string[] = [];
+    const keyboard = openKeyboard(input, {
+      onKey: (key) => heard.push(key),
+      onInterrupt: () => undefined,
+      onSequence: (sequence) => heard.push(sequence.replace('\u001b', '^')),
+    });
+    for (const typed of ['\u001b[A', '\u001b[B\u001b[B', '\u001bOA', '\u001b[19~', '\u001b', 'k', 'ky']) {
+      input.emit('data', typed);
+    }
+    keyboard.dispose();
+    assert.deepEqual(heard, ['^[A', '^[B', '^[B', '^OA', '^[19~', '\u001b', 'k']);
+  });
 });

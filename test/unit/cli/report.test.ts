@@ -22,7 +22,7 @@ const report = (change: Partial<AgentReport> = {}): AgentReport => ({
   answer: 'an answer',
   error: null,
   toolCalls: [call()],
-  tokens: { prompt: 1, generated: 2 },
+  tokens: { prompt: 1, generated: 2, reused: 0 },
   ms: { queued: 1, prefill: 2, decode: 3, tools: 4, total: 10 },
   ...change,
 });
@@ -37,6 +37,7 @@ const kernel: KernelInfo = {
   contextTokens: 2048,
   kvBytesPerToken: 64,
   bootMs: 100,
+  keepsAgents: false,
 };
 
 suite('what a run comes to', () => {
@@ -87,7 +88,7 @@ suite('what a run comes to', () => {
     const error = { code: 'kernelStopped', message: 'the kernel process was killed by SIGKILL' } as const;
     const lost = lostReport(row, [call(), call({ ms: 4 })], 100, error);
     assert.equal(lost.state, 'failed');
-    assert.deepEqual(lost.tokens, { prompt: 4, generated: 5 });
+    assert.deepEqual(lost.tokens, { prompt: 4, generated: 5, reused: 0 });
     assert.deepEqual(lost.ms, { queued: 6, prefill: 0, decode: 0, tools: 7, total: 100 });
     assert.equal(complaint(lost), '[3] scout failed: the kernel process was killed by SIGKILL');
   });

@@ -1,0 +1,62 @@
+// Where kernels are looked for, system by system; nothing of this machine is asked.
+
+import assert from 'node:assert/strict';
+import { kernelFolders, type UserFacts } from '../../../src/client/userDirs.js';
+
+const facts = (differences: Partial<UserFacts>, ...privateFolders: string[]): UserFacts => ({
+  platform: 'linux',
+  env: {},
+  home: '/home/me',
+  uid: 1000,
+  isPrivateFolder: (path) => privateFolders.includes(path),
+  ...differences,
+});
+const state = '/home/me/.local/state/agentic-microkernel/kernels';
+
+suite('the folders where kernels are found', () => {
+  test('the runtime folder of a login comes first, and the state folder is searched as well', () => {
+    const env = { XDG_RUNTIME_DIR: '/run/user/1000' };
+    assert.deepEqual(kernelFolders(facts({ env }, '/run/user/1000')), [
+      '/run/user/1000/agentic-microkernel/kernels',
+      state,
+    ]);
+  });
+
+  test('a runtime folder that is not private is not used', () => {
+    assert.deepEqual(kernelFolders(facts({ env: { XDG_RUNTIME_DIR: '/tmp/shared' } })), [state]);
+  });
+
+  test('relative paths in the environment are ignored', () => {
+    const env = { XDG_RUNTIME_DIR: 'run', XDG_STATE_HOME: 'state' };
+    assert.deepEqual(kernelFolders(facts({ env }, 'run')), [state]);
+  });
+
+  test('without the environment of a login a kernel uses the state folder, and the usual runtime folder is searched', () => {
+    assert.deepEqual(kernelFolders(facts({ env: { XDG_STATE_HOME: '/state' } }, '/run/user/1000')), [
+      '/state/agentic-microkernel/kernels',
+      '/run/user/1000/agentic-microkernel/kernels',
+    ]);
+  });
+
+  test('macOS', () => {
+    assert.deepEqual(kernelFolders(facts({ platform: 'darwin', home: '/Users/me' })), [
+      '/Users/me/Library/Application Support/agentic-microkernel/kernels',
+    ]);
+  });
+
+  test('Windows', () => {
+    const local = 'C:\\Users\\me\\AppData\\Local';
+    const expected = [`${local}\\agentic-microkernel\\kernels`];
+    const windows = { platform: 'win32', home: 'C:\\Users\\me', uid: undefined } as const;
+    assert.deepEqual(kernelFolders(facts(windows)), expected);
+    assert.deepEqual(kernelFolders(facts({ ...windows, env: { LOCALAPPDATA: local } })), expected);
+  });
+
+  test('AMK_RUNTIME_DIR stands for all of them', () => {
+    assert.deepEqual(kernelFolders(facts({ env: { AMK_RUNTIME_DIR: '/here' } })), ['/here']);
+  });
+
+  test('this machine has at least one', () => {
+    assert.ok(kernelFolders()[0].length > 0);
+  });
+});
