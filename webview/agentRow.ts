@@ -5,21 +5,25 @@
 
 import type { PriorityClass } from '../src/shared/agentDefinition.js';
 import type { PageMessage, TaskManagerRow } from '../src/shared/taskManagerMessages.js';
-import { drawIcon, element, icon, setText, setTitle, type IconName } from './dom.js';
-import { formatBytes, formatCount, formatMs, formatNice, formatRate } from './format.js';
+import { element, setText, setTitle } from './dom.js';
+import { formatBytes, formatCount, formatMs, formatRate, formatShare } from './format.js';
+import { iconButton } from './iconButton.js';
+import { createNiceControl } from './niceControl.js';
 import { button, dropdown, gridCell, gridRow, letFocusIn, setDisabled } from './toolkit.js';
 
-/** Columns in their order: the name in style sheet and code, and the head that people read. */
+/** Columns in their order: the name in style sheet and code, the head that people read, and what it means. */
 export const columns = [
-  ['agent', 'Agent'],
-  ['state', 'State'],
-  ['class', 'Class'],
-  ['nice', 'Nice'],
-  ['tokens', 'Tokens'],
-  ['rate', 'Tokens/s'],
-  ['kv', 'KV cache'],
-  ['wait', 'Queue wait'],
-  ['actions', ''],
+  ['agent', 'Agent', 'Name, number and task'],
+  ['state', 'State', 'What it does now'],
+  ['class', 'Class', 'How soon it is served: interactive first, batch when there is room'],
+  ['nice', 'Nice', 'Its weight against others: −20 for the largest share of the device, 19 for the smallest'],
+  ['share', 'Share', 'Part of the device’s time in the last two seconds'],
+  ['first', 'First token', 'Time to the first token of its latest turn'],
+  ['tokens', 'Tokens', 'In its prompt + generated'],
+  ['rate', 'Tokens/s', 'Generated a second of device time'],
+  ['kv', 'KV cache', 'Device memory that its conversation takes'],
+  ['wait', 'Queue wait', 'Time it was ready and had to wait for the device'],
+  ['actions', '', ''],
 ] as const;
 
 /** Written out, since importing the list would bring the whole schema library into the page. */
@@ -49,11 +53,16 @@ export function createAgentRow(first: TaskManagerRow, post: Post): AgentRowView 
     statePart(),
     classPart(latest, post),
     nicePart(latest, post),
+    sharePart(),
     figuresPart(),
     actionsPart(latest, post),
   ];
   const cells = Object.assign({}, ...parts.map((part) => part.cells)) as Record<Column, HTMLElement>;
-  row.append(...columns.map(([column]) => cells[column]));
+  for (const [column, heading] of columns) {
+    // Where the table has no room for heads, each figure says what it is.
+    cells[column].dataset['label'] = heading;
+    row.append(cells[column]);
+  }
   row.dataset['key'] = first.key;
   const show = (next: TaskManagerRow): void => {
     current.row = next;
@@ -126,29 +135,35 @@ function classPart(latest: () => TaskManagerRow, post: Post): Part {
 
 function nicePart(latest: () => TaskManagerRow, post: Post): Part {
   const cell = gridCell('default', 'nice');
-  const value = element('span', 'value');
-  const renice = (step: number): void => {
-    const nice = Math.min(19, Math.max(-20, latest().nice + step));
-    if (nice !== latest().nice) post({ type: 'renice', key: latest().key, nice });
-  };
-  const less = iconButton('less', () => renice(-1));
-  const more = iconButton('more', () => renice(1));
-  less.name('Lower nice: a larger share');
-  more.name('Raise nice: a smaller share');
-  cell.append(less.element, value, more.element);
+  const control = createNiceControl((nice) => post({ type: 'renice', key: latest().key, nice }));
+  cell.append(...control.elements);
   return {
     cells: { nice: cell },
     show(row) {
-      setText(value, formatNice(row.nice));
-      setDisabled(less.element, row.state === 'exited' || row.nice <= -20);
-      setDisabled(more.element, row.state === 'exited' || row.nice >= 19);
+      control.show(row.nice, row.state !== 'exited');
       letFocusIn(cell);
+    },
+  };
+}
+
+function sharePart(): Part {
+  const cell = gridCell('default', 'share');
+  const value = element('div', 'value');
+  const meter = element('div', 'meter');
+  meter.append(element('div', 'fill'));
+  cell.append(value, meter);
+  return {
+    cells: { share: cell },
+    show({ deviceShare }) {
+      setText(value, formatShare(deviceShare));
+      cell.style.setProperty('--share', String(deviceShare ?? 0));
     },
   };
 }
 
 function figuresPart(): Part {
   const cells = {
+    first: gridCell('default', 'first'),
     tokens: gridCell('default', 'tokens'),
     rate: gridCell('default', 'rate'),
     kv: gridCell('default', 'kv'),
@@ -157,8 +172,8 @@ function figuresPart(): Part {
   return {
     cells,
     show(row) {
+      setText(cells.first, formatMs(row.firstTokenMs));
       setText(cells.tokens, `${formatCount(row.promptTokens)} + ${formatCount(row.generatedTokens)}`);
-      setTitle(cells.tokens, 'prompt + generated');
       setText(cells.rate, formatRate(row.tokensPerSecond));
       setText(cells.kv, formatBytes(row.kvBytes));
       setText(cells.wait, formatMs(row.waitMs));
@@ -171,43 +186,20 @@ function actionsPart(latest: () => TaskManagerRow, post: Post): Part {
   const send = (type: 'stop' | 'pause' | 'resume' | 'review'): void => post({ type, key: latest().key });
   const review = button({ className: 'review', appearance: 'primary', onPress: () => send('review') });
   review.textContent = 'Review';
-  const pause = iconButton('pause', () => send(latest().state === 'paused' ? 'resume' : 'pause'));
+  const pause = iconButton('pause', () => send(latest().isPaused ? 'resume' : 'pause'));
   const stop = iconButton('stop', () => send('stop'));
   cell.append(review, pause.element, stop.element);
   return {
     cells: { actions: cell },
     show(row) {
       const isLive = row.state !== 'exited';
-      const isPaused = row.state === 'paused';
       review.hidden = !row.needsPerson;
       pause.element.hidden = !isLive;
       stop.element.hidden = !isLive;
-      setDisabled(pause.element, row.state === 'blocked');
-      pause.draw(isPaused ? 'resume' : 'pause');
-      pause.name(`${isPaused ? 'Resume' : 'Pause'} ${row.name} ${row.pid}`);
+      pause.draw(row.isPaused ? 'resume' : 'pause');
+      pause.name(`${row.isPaused ? 'Resume' : 'Pause'} ${row.name} ${row.pid}`);
       stop.name(`Stop ${row.name} ${row.pid}`);
       letFocusIn(cell);
-    },
-  };
-}
-
-interface IconButton {
-  readonly element: HTMLElement;
-  draw(name: IconName): void;
-  /** What it does, for the pointer and for those who cannot see it. */
-  name(label: string): void;
-}
-
-function iconButton(name: IconName, onPress: () => void): IconButton {
-  const made = button({ className: 'iconButton', appearance: 'icon', onPress });
-  const svg = icon(name);
-  made.append(svg);
-  return {
-    element: made,
-    draw: (next) => drawIcon(svg, next),
-    name(label) {
-      setTitle(made, label);
-      if (made.getAttribute('aria-label') !== label) made.setAttribute('aria-label', label);
     },
   };
 }

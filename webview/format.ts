@@ -25,7 +25,9 @@ export function formatBytes(bytes: number, locale?: string): string {
   return `${number} ${byteUnits[power] ?? 'B'}`;
 }
 
-export function formatMs(ms: number, locale?: string): string {
+/** @param ms null where nothing was measured */
+export function formatMs(ms: number | null, locale?: string): string {
+  if (ms === null) return '–';
   if (ms < 1_000) return `${formatCount(ms, locale)} ms`;
   if (ms < 60_000) {
     const seconds = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
@@ -35,6 +37,7 @@ export function formatMs(ms: number, locale?: string): string {
   return `${formatCount(minutes, locale)} min ${formatCount(Math.floor((ms % 60_000) / 1_000), locale)} s`;
 }
 
-export function formatNice(nice: number): string {
-  return nice < 0 ? `−${-nice}` : `${nice}`;
+/** @param share 0 to 1; null where nothing was measured */
+export function formatShare(share: number | null, locale?: string): string {
+  return share === null ? '–' : new Intl.NumberFormat(locale, { style: 'percent' }).format(share);
 }

@@ -68,9 +68,10 @@ function createTable(post: (message: PageMessage) => void): {
 
 function createHeadings(): HTMLElement {
   const headings = gridRow('header');
-  for (const [column, heading] of columns) {
+  for (const [column, heading, meaning] of columns) {
     const cell = gridCell('columnheader', column);
     cell.textContent = heading;
+    cell.title = meaning;
     if (heading === '') cell.setAttribute('aria-label', 'Actions');
     headings.append(cell);
   }

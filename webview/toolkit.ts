@@ -85,6 +85,57 @@ export function dropdown({ className, label, values, onPick }: DropdownOptions):
   };
 }
 
+export interface NumberField {
+  readonly element: HTMLElement;
+  /** Leaves the field alone while a person types in it. */
+  show(value: number): void;
+}
+
+export interface NumberFieldOptions {
+  readonly className: string;
+  readonly label: string;
+  readonly least: number;
+  readonly most: number;
+  /** Told when the person is done, of a whole number within the bounds. */
+  readonly onPick: (value: number) => void;
+}
+
+/** The library's text field knows no numbers: this is the browser's own, which brings keys and bounds with it. */
+export function numberField({ className, label, least, most, onPick }: NumberFieldOptions): NumberField {
+  const field = document.createElement('input');
+  field.className = className;
+  field.type = 'number';
+  field.min = String(least);
+  field.max = String(most);
+  field.title = label;
+  field.setAttribute('aria-label', label);
+  let shown = '';
+  let isEdited = false;
+  const show = (text: string): void => {
+    isEdited = false;
+    field.value = text;
+  };
+  field.addEventListener('input', () => (isEdited = true));
+  field.addEventListener('blur', () => show(shown));
+  field.addEventListener('change', () => {
+    const value = Math.round(field.valueAsNumber);
+    show(shown);
+    if (!Number.isNaN(value)) onPick(Math.min(most, Math.max(least, value)));
+  });
+  field.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape') show(shown);
+    // The table walks its cells with these.
+    if (/^(Arrow|Home$|End$|Page)/.test(event.key)) event.stopPropagation();
+  });
+  return {
+    element: field,
+    show(value) {
+      shown = String(value);
+      if (!isEdited && field.value !== shown) field.value = shown;
+    },
+  };
+}
+
 export function grid(label: string): HTMLElement {
   const element = control('vscode-data-grid', 'grid');
   element.setAttribute('generate-header', 'none');
@@ -112,7 +163,7 @@ export function gridCell(kind: 'columnheader' | 'default', column: string): HTML
  */
 export function letFocusIn(cell: HTMLElement): void {
   const first = (): HTMLElement | null =>
-    cell.querySelector<HTMLElement>(':is(vscode-button, vscode-dropdown):not([disabled], [hidden])');
+    cell.querySelector<HTMLElement>(':is(vscode-button, vscode-dropdown, input):not([disabled], [hidden])');
   if (first() === null || !cell.hasAttribute('tabindex')) return;
   cell.removeAttribute('tabindex');
   cell.focus = () => {

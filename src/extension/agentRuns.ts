@@ -7,7 +7,8 @@ import * as vscode from 'vscode';
 import type { KernelProcess } from '../client/kernelProcess.js';
 import type { AgentDefinition } from '../shared/agentDefinition.js';
 import { KernelError, messageOf } from '../shared/errors.js';
-import type { AgentReport, KernelInfo, Pid } from '../shared/protocol.js';
+import type { AgentReport, AgentRow, KernelInfo, Pid, SpawnRequest } from '../shared/protocol.js';
+import { teamOf } from '../shared/team.js';
 import { readAgents, readEngineSettings } from './settings.js';
 import { embeddedModelNote, type Transcript } from './transcript.js';
 
@@ -35,20 +36,30 @@ export class AgentRuns {
   async run(requests: readonly RunRequest[], folder: vscode.WorkspaceFolder): Promise<AgentReport[]> {
     assertTrusted();
     const agents = readAgents(folder);
-    const wanted = requests.map(({ agent, task }) => ({ definition: findAgent(agents, agent), task }));
+    const wanted = requests.map(({ agent, task }) => {
+      const definition = findAgent(agents, agent);
+      return { definition, team: teamOf(definition, agents), task };
+    });
     const info = await this.#kernel.start();
     this.#noteModel(info);
-    return Promise.all(wanted.map(({ definition, task }) => this.#runOne(definition, task, folder)));
+    return Promise.all(wanted.map((each) => this.#runOne(each, folder)));
+  }
+
+  /** Agents that are there already: those of the last session. */
+  followAll(rows: readonly AgentRow[]): void {
+    for (const { pid, name, task } of rows) {
+      this.#transcript.begin(pid, name, task);
+      // What went wrong stands in the transcript; nobody else waits for it.
+      this.#follow(pid).catch(() => undefined);
+    }
   }
 
   async #runOne(
-    definition: AgentDefinition,
-    task: string,
+    { definition, team, task }: Pick<SpawnRequest, 'definition' | 'team' | 'task'>,
     folder: vscode.WorkspaceFolder,
   ): Promise<AgentReport> {
     const { pid } = await this.#kernel.call('spawn', {
-      definition,
-      task,
+      ...{ definition, task, ...(team !== undefined && { team }) },
       workspace: { root: folder.uri.fsPath, trusted: vscode.workspace.isTrusted },
       grants: [],
     });
@@ -58,7 +69,7 @@ export class AgentRuns {
 
   async #follow(pid: Pid): Promise<AgentReport> {
     try {
-      const report = await this.#kernel.call('wait', { pid });
+      const report = await this.#kernel.wait(pid);
       this.#transcript.end(report);
       return report;
     } catch (error) {

@@ -4,15 +4,20 @@
  * never loads a model: it speaks the protocol of `shared` with a process of its own.
  */
 
+import { createHash } from 'node:crypto';
 import * as vscode from 'vscode';
 import { KernelProcess } from '../client/kernelProcess.js';
+import { kernelFolders } from '../client/userDirs.js';
 import { DisposableStore } from '../shared/lifecycle.js';
+import type { StatePlace } from '../shared/protocol.js';
 import { AgentRuns } from './agentRuns.js';
 import { AnswersView } from './answersView.js';
 import { registerCommands } from './commands.js';
 import { Fleet } from './fleet.js';
 import { FleetMonitor } from './fleetMonitor.js';
+import { describeGoingOn } from './kernelNews.js';
 import { KernelWatch } from './kernelWatch.js';
+import { followSessions } from './lastSession.js';
 import { PermissionPrompt } from './permissionPrompt.js';
 import { PermissionQueue } from './permissionQueue.js';
 import { readEngineSettings } from './settings.js';
@@ -55,11 +60,12 @@ export function activate(context: vscode.ExtensionContext): TestAccess | undefin
   store.add(new StatusBar(monitor));
   store.add(writeTranscript(kernel, answers.transcript));
   store.add(writeLog(kernel, log));
+  const runs = new AgentRuns(kernel, answers.transcript);
   store.add(
     registerCommands({
       kernel,
       kernelWatch,
-      runs: new AgentRuns(kernel, answers.transcript),
+      runs,
       fleet,
       prompt,
       answers,
@@ -68,6 +74,7 @@ export function activate(context: vscode.ExtensionContext): TestAccess | undefin
       memory: context.workspaceState,
     }),
   );
+  store.add(followSessions({ kernel, fleet, runs, memory: context.workspaceState }));
   shutDown = () => kernel.dispose();
   return context.extensionMode === vscode.ExtensionMode.Test ? { kernel, permissions: queue } : undefined;
 }
@@ -83,14 +90,36 @@ function createKernel(context: vscode.ExtensionContext, queue: PermissionQueue):
     kernelPath: vscode.Uri.joinPath(context.extensionUri, 'dist', 'kernel.js').fsPath,
     engine: readEngineSettings,
     handlers: { askPermission: (request, signal) => queue.ask(request, signal) },
+    control: () => ({
+      folder: kernelFolders()[0],
+      client: 'editor',
+      workspaces: vscode.workspace.workspaceFolders?.map(({ uri }) => uri.fsPath) ?? [],
+    }),
+    state: () => statePlace(context),
     ...(inspectPort > 0 ? { inspectPort } : {}),
   });
+}
+
+/** A folder for each workspace, beside the workspace and not in it: what agents read and said is nobody else's. */
+function statePlace({ globalStorageUri }: vscode.ExtensionContext): StatePlace | undefined {
+  const { workspaceFile, workspaceFolders = [], isTrusted } = vscode.workspace;
+  const name = workspaceFile?.toString() ?? workspaceFolders.map(({ uri }) => uri.toString()).join('\n');
+  if (name === '' || !isTrusted) return undefined;
+  const hash = createHash('sha256').update(name).digest('hex').slice(0, 32);
+  const { fsPath } = vscode.Uri.joinPath(globalStorageUri, 'workspaces', hash);
+  return { dir: fsPath, resume: 'pause' };
 }
 
 function writeTranscript(kernel: KernelProcess, transcript: Transcript): DisposableStore {
   const store = new DisposableStore();
   store.add(kernel.on('output', ({ pid, text }) => transcript.text(pid, text)));
   store.add(kernel.on('toolCalled', ({ pid, call, result }) => transcript.toolCalled(pid, call, result)));
+  store.add(
+    kernel.on('agentsResumed', ({ rows }) => {
+      for (const { pid } of rows) transcript.rest(pid);
+      transcript.note(describeGoingOn(rows));
+    }),
+  );
   store.add(
     kernel.on('agentsChanged', ({ rows }) => {
       const resting = rows.filter(({ state }) => state !== 'running' && state !== 'ready');

@@ -5,9 +5,10 @@
  */
 
 import type { KernelProcess } from '../client/kernelProcess.js';
+import { AgentRates } from '../shared/agentRates.js';
 import { Emitter } from '../shared/emitter.js';
 import { DisposableStore, type Disposable } from '../shared/lifecycle.js';
-import type { TaskManagerView } from '../shared/taskManagerMessages.js';
+import type { AgentKey, TaskManagerView } from '../shared/taskManagerMessages.js';
 import type { Fleet } from './fleet.js';
 import { statusOfKernel } from './kernelNews.js';
 import type { PermissionQueue } from './permissionQueue.js';
@@ -24,6 +25,7 @@ export class FleetMonitor implements Disposable {
   readonly #fleet: Fleet;
   readonly #queue: PermissionQueue;
   readonly #throughput = new Throughput();
+  readonly #rates = new AgentRates<AgentKey>();
   readonly #changed = new Emitter<undefined>();
   readonly #store = new DisposableStore();
   #timer: NodeJS.Timeout | undefined;
@@ -62,6 +64,7 @@ export class FleetMonitor implements Disposable {
       state: this.#kernel.state,
       agents: this.#fleet.agents,
       askingPids: new Set(this.#queue.pending.map(({ request }) => request.pid)),
+      shareOf: (key) => this.#rates.of(key)?.deviceShare,
       tokensPerSecond: this.#throughput.perSecond(performance.now()),
       rssBytes: this.#rssBytes,
     });
@@ -88,6 +91,7 @@ export class FleetMonitor implements Disposable {
   #tell(): void {
     this.#isDue = false;
     this.#timer = undefined;
+    this.#rates.record(new Map(this.#fleet.agents.map(({ key, row }) => [key, row])), performance.now());
     this.#changed.fire(undefined);
     if (this.#fleet.live.length > 0) this.#timer = setTimeout(() => this.#tell(), idleIntervalMs);
   }

@@ -23,17 +23,40 @@ export function statusOfKernel(state: KernelState): KernelStatus {
 }
 
 /** Said once the next kernel runs. */
-export function describeCrash(reason: string, lost: readonly AgentRow[]): string {
+export function describeCrash(
+  reason: string,
+  { resumed, lost }: { readonly resumed: readonly AgentRow[]; readonly lost: readonly AgentRow[] },
+): string {
   const how = reason.replace(/^the kernel process (was )?/, '');
-  const names = lost.map(({ name }) => name).join(', ');
-  const agents = lost.length === 1 ? '1 agent was lost' : `${lost.length} agents were lost`;
-  return `Kernel stopped (${how}) and was restarted.${lost.length === 0 ? '' : ` ${agents}: ${names}.`}`;
+  const sentences = [`Kernel stopped (${how}) and was restarted.`];
+  if (resumed.length > 0) sentences.push(describeGoingOn(resumed));
+  if (lost.length > 0) {
+    sentences.push(
+      `${lost.length === 1 ? '1 agent was lost' : `${lost.length} agents were lost`}: ${namesOf(lost)}.`,
+    );
+  }
+  return sentences.join(' ');
 }
 
-/** Asked before a restart takes running agents with it. */
-export function describeRestart(live: readonly AgentRow[]): string {
-  const names = live.map(({ name }) => name).join(', ');
-  return live.length === 1
-    ? `1 agent is at work and would be stopped: ${names}.`
-    : `${live.length} agents are at work and would be stopped: ${names}.`;
+/** Agents that outlived their kernel. */
+export function describeGoingOn(rows: readonly AgentRow[]): string {
+  return `${rows.length === 1 ? '1 agent goes on' : `${rows.length} agents go on`}: ${namesOf(rows)}.`;
 }
+
+/** Said when a folder is opened in which agents were left. */
+export function describeReturn(rows: readonly AgentRow[]): string {
+  return rows.length === 1
+    ? `1 agent of the last session is here, paused: ${namesOf(rows)}.`
+    : `${rows.length} agents of the last session are here, paused: ${namesOf(rows)}.`;
+}
+
+/** Asked before a restart interrupts running agents. @param keepsAgents whether they outlive their kernel */
+export function describeRestart(live: readonly AgentRow[], keepsAgents: boolean): string {
+  const [what, which] =
+    live.length === 1
+      ? ['1 agent is at work and', keepsAgents ? 'goes on afterwards' : 'would be stopped']
+      : [`${live.length} agents are at work and`, keepsAgents ? 'go on afterwards' : 'would be stopped'];
+  return `${what} ${which}: ${namesOf(live)}.`;
+}
+
+const namesOf = (rows: readonly AgentRow[]): string => rows.map(({ name }) => name).join(', ');

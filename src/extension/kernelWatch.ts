@@ -21,6 +21,7 @@ export class KernelWatch implements Disposable {
   readonly #fleet: Fleet;
   readonly #store = new DisposableStore();
   #lost: readonly AgentRow[] = [];
+  #resumed: readonly AgentRow[] = [];
   /** Why the kernel died unasked, until the next one runs. */
   #crash: string | undefined;
   #isAsked = false;
@@ -38,6 +39,7 @@ export class KernelWatch implements Disposable {
         fleet.lose(rows, reason);
       }),
     );
+    this.#store.add(kernel.on('agentsResumed', ({ rows }) => (this.#resumed = rows)));
     this.#store.add(kernel.on('stateChanged', (state) => this.#follow(state)));
     this.#store.add(onDidChangeEngineSettings(() => this.#settingsChanged()));
     this.#store.defer(() => clearTimeout(this.#calm));
@@ -49,9 +51,9 @@ export class KernelWatch implements Disposable {
 
   /** Restarts the kernel; asks first when agents are at work. A failed start is told by its state. */
   async restart(): Promise<void> {
-    const restart = 'Restart and Stop Them';
     if (this.#fleet.live.length > 0) {
-      const message = `Restart the kernel? ${describeRestart(this.#fleet.live.map(({ row }) => row))}`;
+      const restart = this.#keepsAgents ? 'Restart' : 'Restart and Stop Them';
+      const message = `Restart the kernel? ${this.#describeRestart()}`;
       const chosen = await vscode.window.showWarningMessage(message, restart);
       if (chosen !== restart) return;
     }
@@ -73,14 +75,28 @@ export class KernelWatch implements Disposable {
     if (state.name === 'restarting' && !this.#isAsked) this.#crash = state.reason;
     if (state.name === 'failed') showError(state.error);
     if (state.name === 'running') {
-      this.#fleet.beginGeneration();
-      if (this.#crash !== undefined) void tellCrash(this.#crash, this.#lost);
+      // Where agents are kept, a pid is never given twice.
+      if (!state.info.keepsAgents) this.#fleet.beginGeneration();
+      if (this.#crash !== undefined) {
+        void tellCrash(describeCrash(this.#crash, { resumed: this.#resumed, lost: this.#lost }));
+      }
     }
     if (state.name === 'running' || state.name === 'failed') {
       this.#crash = undefined;
       this.#isAsked = false;
       this.#lost = [];
+      this.#resumed = [];
     }
+  }
+
+  get #keepsAgents(): boolean {
+    const { state } = this.#kernel;
+    return state.name === 'running' && state.info.keepsAgents;
+  }
+
+  #describeRestart(): string {
+    const live = this.#fleet.live.map(({ row }) => row);
+    return describeRestart(live, this.#keepsAgents);
   }
 
   #settingsChanged(): void {
@@ -94,7 +110,7 @@ export class KernelWatch implements Disposable {
     if (this.#fleet.live.length === 0) return this.#restartNow();
     this.#isStale = true;
     const restart = 'Restart Now';
-    const message = `The changed settings count when the kernel restarts. ${describeRestart(this.#fleet.live.map(({ row }) => row))}`;
+    const message = `The changed settings count when the kernel restarts. ${this.#describeRestart()}`;
     const chosen = await vscode.window.showInformationMessage(message, restart, 'When They Are Done');
     if (chosen === restart) await this.#restartIfStale();
   }
@@ -105,8 +121,8 @@ export class KernelWatch implements Disposable {
   }
 }
 
-async function tellCrash(reason: string, lost: readonly AgentRow[]): Promise<void> {
+async function tellCrash(news: string): Promise<void> {
   const showLog = 'Show Log';
-  const chosen = await vscode.window.showWarningMessage(describeCrash(reason, lost), showLog);
+  const chosen = await vscode.window.showWarningMessage(news, showLog);
   if (chosen === showLog) await vscode.commands.executeCommand('agenticMicrokernel.showLog');
 }

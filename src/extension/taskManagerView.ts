@@ -1,8 +1,8 @@
 /** What the task manager page shows, as a pure function of what is known: live agents first, then the latest ended. */
 
 import type { KernelState } from '../client/kernelProcess.js';
-import type { AgentRow, Pid } from '../shared/protocol.js';
-import type { TaskManagerRow, TaskManagerView } from '../shared/taskManagerMessages.js';
+import type { Pid } from '../shared/protocol.js';
+import type { AgentKey, TaskManagerRow, TaskManagerView } from '../shared/taskManagerMessages.js';
 import { isLive, type FleetAgent } from './fleet.js';
 import { statusOfKernel } from './kernelNews.js';
 
@@ -12,11 +12,13 @@ export interface ViewInput {
   readonly state: KernelState;
   readonly agents: readonly FleetAgent[];
   readonly askingPids: ReadonlySet<Pid>;
+  readonly shareOf: (key: AgentKey) => number | undefined;
   readonly tokensPerSecond: number;
   readonly rssBytes: number;
 }
 
-export function viewOf({ state, agents, askingPids, tokensPerSecond, rssBytes }: ViewInput): TaskManagerView {
+export function viewOf(input: ViewInput): TaskManagerView {
+  const { state, agents, askingPids, shareOf, tokensPerSecond, rssBytes } = input;
   const info = state.name === 'running' ? state.info : undefined;
   const exited = agents.filter((agent) => !isLive(agent));
   return {
@@ -31,12 +33,14 @@ export function viewOf({ state, agents, askingPids, tokensPerSecond, rssBytes }:
     },
     tokensPerSecond,
     rows: [
-      ...agents.filter(isLive).map(({ key, row }) => rowOf(key, row, askingPids.has(row.pid))),
-      ...exited.reverse().map(({ key, row }) => rowOf(key, row, false)),
+      ...agents
+        .filter(isLive)
+        .map((agent) => rowOf(agent, askingPids.has(agent.row.pid), shareOf(agent.key) ?? null)),
+      ...exited.reverse().map((agent) => rowOf(agent, false, null)),
     ],
   };
 }
 
-function rowOf(key: string, row: AgentRow, needsPerson: boolean): TaskManagerRow {
-  return { ...row, key, task: row.task.slice(0, maxTaskLength), needsPerson };
+function rowOf({ key, row }: FleetAgent, needsPerson: boolean, deviceShare: number | null): TaskManagerRow {
+  return { ...row, key, task: row.task.slice(0, maxTaskLength), needsPerson, deviceShare };
 }

@@ -65,7 +65,14 @@ export function editorInstallation(): EditorInstallation {
   return JSON.parse(text) as EditorInstallation;
 }
 
-export async function createProfile(settings: Readonly<Record<string, unknown>> = {}): Promise<Profile> {
+/**
+ * @param settings of the user
+ * @param machineSettings of the machine that the server runs on: those of machine scope count nowhere else
+ */
+export async function createProfile(
+  settings: Readonly<Record<string, unknown>> = {},
+  machineSettings: Readonly<Record<string, unknown>> = {},
+): Promise<Profile> {
   const root = await mkdtemp(join(tmpdir(), 'editor-profile-'));
   const profile = {
     root,
@@ -74,14 +81,13 @@ export async function createProfile(settings: Readonly<Record<string, unknown>> 
     extensions: join(root, 'extensions'),
     config: join(root, 'config.yaml'),
   };
-  for (const folder of [profile.home, join(profile.data, 'User'), profile.extensions]) {
+  const [user, machine] = [join(profile.data, 'User'), join(profile.data, 'Machine')];
+  for (const folder of [profile.home, user, machine, profile.extensions]) {
     await mkdir(folder, { recursive: true });
   }
   await writeFile(profile.config, '{}\n');
-  await writeFile(
-    join(profile.data, 'User', 'settings.json'),
-    JSON.stringify({ ...quietSettings, ...settings }),
-  );
+  await writeFile(join(user, 'settings.json'), JSON.stringify({ ...quietSettings, ...settings }));
+  await writeFile(join(machine, 'settings.json'), JSON.stringify(machineSettings));
   return profile;
 }
 

@@ -33,6 +33,8 @@ export interface InstalledExtensionOptions {
   readonly untrusted?: boolean;
   /** More files in the folder, by their path in it. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Settings of the person who owns the machine. */
+  readonly settings?: Readonly<Record<string, unknown>>;
 }
 
 export async function openInstalledExtension(
@@ -42,7 +44,10 @@ export async function openInstalledExtension(
   const vsix = process.env['AMK_VSIX'];
   if (vsix === undefined) throw new Error('AMK_VSIX does not name the extension under test');
   const untrusted = options.untrusted ?? false;
-  const profile = await createProfile(untrusted ? { 'security.workspace.trust.startupPrompt': 'never' } : {});
+  const profile = await createProfile(
+    untrusted ? { 'security.workspace.trust.startupPrompt': 'never' } : {},
+    options.settings,
+  );
   const folder = await copyFixture(options.files ?? {});
   await installExtension(editor, profile, vsix);
   const server = await startServer(editor, profile, { workspaceTrust: untrusted });

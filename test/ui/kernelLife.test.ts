@@ -39,19 +39,19 @@ suite('the kernel beside the editor', () => {
     return kernels[0]!;
   }
 
-  test('killed during a run, the editor says so and the next run works', async () => {
+  test('killed during a run, the editor says so and the agent goes on', async () => {
     const kernel = await startRun();
     process.kill(kernel.pid, 'SIGKILL');
-    await notification(editor.page, /Kernel stopped.*was restarted/).waitFor();
+    await notification(editor.page, /Kernel stopped.*was restarted.*1 agent goes on: scout/).waitFor();
     await screenshot(editor.page, 'kernel-restarted');
-    // The dead kernel's question is still on the screen, with the same words as the next one's.
+    // The dead kernel's question may still be on the screen, with the same words as the next one's: the status bar
+    // counts the open one, and shows it again.
     await runCommand(editor.page, 'Notifications: Clear All Notifications');
     await notification(editor.page, /./).waitFor({ state: 'detached' });
-    const next = await startRun();
-    assert.notEqual(next.pid, kernel.pid);
+    await runCommand(editor.page, 'Agents: Answer Open Question');
     await answer(editor.page, /scout wants to/, 'Allow Once');
     await until(
-      'the next run answers',
+      'the agent answers',
       async () => (await outputText(editor.page)).includes('✓ answered'),
       60_000,
     );

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { Fleet } from '../../../src/extension/fleet.js';
-import { describeCrash, describeRestart, statusOfKernel } from '../../../src/extension/kernelNews.js';
+import {
+  describeCrash,
+  describeRestart,
+  describeReturn,
+  statusOfKernel,
+} from '../../../src/extension/kernelNews.js';
 import { viewOf } from '../../../src/extension/taskManagerView.js';
 import { Throughput } from '../../../src/extension/throughput.js';
 import { infoOf, rowOf } from './rows.js';
@@ -54,16 +59,17 @@ suite('the view of the task manager', () => {
       state: { name: 'running', info: infoOf() },
       agents: fleet.agents,
       askingPids: new Set([4]),
+      shareOf: (key) => (key === fleet.keyOf(4) ? undefined : 0.5),
       tokensPerSecond: 12,
       rssBytes: 5_000,
     });
     assert.deepEqual(
-      view.rows.map(({ pid, needsPerson }) => [pid, needsPerson]),
+      view.rows.map(({ pid, needsPerson, deviceShare }) => [pid, needsPerson, deviceShare]),
       [
-        [3, false],
-        [4, true],
-        [2, false],
-        [1, false],
+        [3, false, 0.5],
+        [4, true, null],
+        [2, false, null],
+        [1, false, null],
       ],
     );
     assert.deepEqual([view.kernel.model, view.kernel.device, view.kernel.rssBytes], ['tiny', 'cpu', 5_000]);
@@ -74,6 +80,7 @@ suite('the view of the task manager', () => {
       state: { name: 'stopped' },
       agents: [],
       askingPids: new Set(),
+      shareOf: () => undefined,
       tokensPerSecond: 0,
       rssBytes: 5_000,
     });
@@ -84,18 +91,36 @@ suite('the view of the task manager', () => {
 suite('news of the kernel', () => {
   test('a crash says how, and who was lost', () => {
     assert.equal(
-      describeCrash('the kernel process was killed by SIGKILL', [rowOf(1), rowOf(2, { name: 'coder' })]),
+      describeCrash('the kernel process was killed by SIGKILL', {
+        resumed: [],
+        lost: [rowOf(1), rowOf(2, { name: 'coder' })],
+      }),
       'Kernel stopped (killed by SIGKILL) and was restarted. 2 agents were lost: scout, coder.',
     );
     assert.equal(
-      describeCrash('the kernel process exited with code 1: out of memory', []),
+      describeCrash('the kernel process was killed by SIGKILL', {
+        resumed: [rowOf(1, { name: 'coder' })],
+        lost: [],
+      }),
+      'Kernel stopped (killed by SIGKILL) and was restarted. 1 agent goes on: coder.',
+    );
+    assert.equal(
+      describeCrash('the kernel process exited with code 1: out of memory', { resumed: [], lost: [] }),
       'Kernel stopped (exited with code 1: out of memory) and was restarted.',
     );
   });
 
-  test('a restart says whom it stops', () => {
-    assert.equal(describeRestart([rowOf(1)]), '1 agent is at work and would be stopped: scout.');
-    assert.ok(describeRestart([rowOf(1), rowOf(2)]).startsWith('2 agents are at work'));
+  test('a restart says whom it stops, or who goes on afterwards', () => {
+    assert.equal(describeRestart([rowOf(1)], false), '1 agent is at work and would be stopped: scout.');
+    assert.equal(describeRestart([rowOf(1)], true), '1 agent is at work and goes on afterwards: scout.');
+    assert.equal(
+      describeRestart([rowOf(1), rowOf(2)], true),
+      '2 agents are at work and go on afterwards: scout, scout.',
+    );
+  });
+
+  test('a folder that is opened again says who is there', () => {
+    assert.equal(describeReturn([rowOf(1)]), '1 agent of the last session is here, paused: scout.');
   });
 
   test('a kernel between two lives is starting', () => {

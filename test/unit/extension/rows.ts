@@ -9,13 +9,16 @@ export const rowOf = (pid: number, fields: Partial<AgentRow> = {}): AgentRow => 
   state: 'running',
   reason: '',
   outcome: undefined,
+  isPaused: false,
   class: 'normal',
   nice: 0,
   promptTokens: 100,
   generatedTokens: 10,
   tokensPerSecond: 20,
   kvBytes: 1_000,
+  deviceMs: 500,
   waitMs: 5,
+  firstTokenMs: null,
   ...fields,
 });
 
@@ -29,4 +32,5 @@ export const infoOf = (): KernelInfo => ({
   contextTokens: 2_048,
   kvBytesPerToken: 100,
   bootMs: 12,
+  keepsAgents: false,
 });

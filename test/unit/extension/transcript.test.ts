@@ -19,7 +19,7 @@ const reportOf = (pid: number, answer: string, fields: Partial<AgentReport> = {}
   answer,
   error: null,
   toolCalls: [],
-  tokens: { prompt: 100, generated: 20 },
+  tokens: { prompt: 100, generated: 20, reused: 0 },
   ms: { queued: 1, prefill: 2, decode: 3, tools: 4, total: 2_100 },
   ...fields,
 });
@@ -217,6 +217,7 @@ test('the note on the embedded model names it and how to choose another', () => 
     contextTokens: 4096,
     kvBytesPerToken: 1000,
     bootMs: 10,
+    keepsAgents: false,
   });
   assert.ok(note.includes('amk-embedded') && note.includes('26 MB') && note.includes('Choose Model File'));
 });

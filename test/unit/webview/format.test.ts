@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { formatBytes, formatCount, formatMs, formatNice, formatRate } from '../../../webview/format.js';
+import { formatBytes, formatCount, formatMs, formatRate, formatShare } from '../../../webview/format.js';
 
 const cases: [string, string][] = [
   [formatCount(12_345, 'en'), '12,345'],
@@ -14,8 +14,10 @@ const cases: [string, string][] = [
   [formatMs(12.4, 'en'), '12 ms'],
   [formatMs(3_250, 'en'), '3.3 s'],
   [formatMs(125_000, 'en'), '2 min 5 s'],
-  [formatNice(-5), '−5'],
-  [formatNice(19), '19'],
+  [formatMs(null, 'en'), '–'],
+  [formatShare(null, 'en'), '–'],
+  [formatShare(0, 'en'), '0%'],
+  [formatShare(0.756, 'en'), '76%'],
 ];
 
 suite('numbers in the task manager', () => {
