@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- NAME [--json]`: fixed input, figures out. Figures are ratios wherever they can be, since machines
- * differ and are noisy; a benchmark is never a test.
+ * `npm run bench -- NAME [--json] [--check]`: fixed input, figures out. Figures are ratios wherever they can be, since
+ * machines differ and are noisy; a benchmark is never a test. `--check` compares with the committed baseline.
  */
 
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -8,10 +8,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { violationsOf } from './baseline.js';
+import { benchKv, printKv } from './kv.js';
 import { writeRandomModel, type ModelShape } from './randomModel.js';
 import { benchScheduler, type SchedulerFigures } from './scheduler.js';
 
-const embeddedModel = fileURLToPath(new URL('../../models/amk-embedded.gguf', import.meta.url));
+const fromRoot = (path: string): URL => new URL(`../../${path}`, import.meta.url);
+const embeddedModel = fileURLToPath(fromRoot('models/amk-embedded.gguf'));
 
 /** About 30 million weights: large enough that the device's time dwarfs the kernel's, small enough for two cores. */
 const benchmarkShape: ModelShape = {
@@ -22,41 +25,30 @@ const benchmarkShape: ModelShape = {
   contextTokens: 4096,
 };
 
-async function scheduler(): Promise<Record<string, SchedulerFigures>> {
+interface Benchmark {
+  /** What `--json` prints. */
+  readonly run: () => Promise<object>;
+  readonly print: (figures: object) => void;
+}
+
+/** The figures of a model of benchmark size; those of the small model that comes with the product beside them. */
+type BothModels = SchedulerFigures & { readonly embedded: SchedulerFigures };
+
+async function scheduler(): Promise<BothModels> {
   const folder = await mkdtemp(join(tmpdir(), 'amk-bench-'));
   try {
     const random = join(folder, 'random.gguf');
     await writeRandomModel(random, embeddedModel, benchmarkShape);
-    return {
-      random: await benchScheduler(random, { scale: 0.5, spreadMs: 6_000 }),
-      embedded: await benchScheduler(embeddedModel, { scale: 1, spreadMs: 1_500 }),
-    };
+    const figures = await benchScheduler(random, { scale: 1, spreadMs: 6_000 });
+    return { ...figures, embedded: await benchScheduler(embeddedModel, { scale: 1, spreadMs: 1_500 }) };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-const benchmarks: Readonly<Record<string, () => Promise<Record<string, SchedulerFigures>>>> = { scheduler };
-
-async function main(): Promise<void> {
-  const { positionals, values } = parseArgs({
-    allowPositionals: true,
-    options: { json: { type: 'boolean' } },
-  });
-  const [name = ''] = positionals;
-  const benchmark = benchmarks[name];
-  if (benchmark === undefined) {
-    console.error(`npm run bench -- NAME [--json]; there is ${Object.keys(benchmarks).join(', ')}`);
-    process.exitCode = 2;
-    return;
-  }
-  const figures = await benchmark();
-  if (values.json === true) console.log(JSON.stringify(figures, null, 2));
-  else print(figures);
-}
-
-function print(figures: Record<string, SchedulerFigures>): void {
-  for (const { model, device, policies, ...ratios } of Object.values(figures)) {
+function printScheduler(both: object): void {
+  const { embedded, ...random } = both as BothModels;
+  for (const { model, device, policies, ...ratios } of [random, embedded]) {
     console.log(`\n${model} on ${device}`);
     console.table(
       Object.fromEntries(
@@ -66,6 +58,7 @@ function print(figures: Record<string, SchedulerFigures>): void {
             'tok/s': tokensPerSecond,
             'interactive TTFT p50 ms': firstTokenMs['interactive']?.p50,
             'interactive TTFT p99 ms': firstTokenMs['interactive']?.p99,
+            'interactive done p99 ms': completionMs['interactive']?.p99,
             'batch done p99 ms': completionMs['batch']?.p99,
           },
         ]),
@@ -73,6 +66,32 @@ function print(figures: Record<string, SchedulerFigures>): void {
     );
     for (const [group, values] of Object.entries(ratios)) console.log(group, values);
   }
+}
+
+const benchmarks: Readonly<Record<string, Benchmark>> = {
+  scheduler: { run: scheduler, print: printScheduler },
+  kv: { run: benchKv, print: printKv },
+};
+
+async function main(): Promise<void> {
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: { json: { type: 'boolean' }, check: { type: 'boolean' } },
+  });
+  const [name = ''] = positionals;
+  const benchmark = benchmarks[name];
+  if (benchmark === undefined) {
+    console.error(`npm run bench -- NAME [--json] [--check]; there is ${Object.keys(benchmarks).join(', ')}`);
+    process.exitCode = 2;
+    return;
+  }
+  const figures = await benchmark.run();
+  if (values.json === true) console.log(JSON.stringify(figures, null, 2));
+  else benchmark.print(figures);
+  if (values.check !== true) return;
+  const violations = await violationsOf(fromRoot(`bench/baselines/${name}.json`), figures);
+  for (const violation of violations) console.error(violation);
+  if (violations.length > 0) process.exitCode = 1;
 }
 
 await main();

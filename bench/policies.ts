@@ -7,9 +7,13 @@
 
 import { systemClock } from '../src/hal/clock.js';
 import type { InferenceDriver, Sampling, Slot, StepWork, Token } from '../src/hal/driver.js';
+import { createScratch } from '../src/hal/scratch.js';
+import { SwapSpace } from '../src/kernel/kv/swapSpace.js';
+import { calibrate } from '../src/kernel/scheduler/calibration.js';
 import { noUsage, type Client, type Turn } from '../src/kernel/scheduler/job.js';
 import { createEntity } from '../src/kernel/scheduler/runQueue.js';
 import { Scheduler } from '../src/kernel/scheduler/scheduler.js';
+import { calibrationMs } from '../src/shared/limits.js';
 import type { Request } from './workload.js';
 
 export interface Served {
@@ -25,7 +29,7 @@ const sliceTokens = 128;
 const timeSliceMs = 1_000;
 
 /** A request under way: the tokens to evaluate next, and when its tokens came. */
-class Progress implements Turn {
+export class Progress implements Turn {
   readonly request: Request;
   readonly tokens: Token[];
   readonly sampling: Sampling = { temperature: 0, constraint: undefined };
@@ -59,7 +63,8 @@ class Progress implements Turn {
   }
 }
 
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
+export const sleep = (ms: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
 
 /** Computes one request alone until it is done or `until` says stop. */
 async function computeAlone(
@@ -207,8 +212,11 @@ function fullBatch(active: readonly Seat[], batchTokens: number): StepWork[] {
 }
 
 const kernel: Policy = async (driver, requests) => {
+  await using files = await createScratch();
+  const swap = new SwapSpace({ driver, files, quotaBytes: files.freeBytes / 2 });
+  const cost = await calibrate(driver, systemClock, calibrationMs);
+  const scheduler = new Scheduler({ driver, clock: systemClock, swap, cost });
   const startedAt = systemClock.now();
-  const scheduler = new Scheduler(driver, systemClock);
   const served = await Promise.all(
     requests.map(async (request, index) => {
       await sleep(startedAt + request.arriveMs - systemClock.now());

@@ -14,3 +14,5 @@ export function jainIndex(shares: readonly number[]): number {
 }
 
 export const rounded = (value: number, digits = 3): number => Number(value.toFixed(digits));
+
+export const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

@@ -25,14 +25,14 @@ interface AgentKind {
 }
 
 export interface WorkloadSize {
-  /** Scales prompt and output lengths: 1 is 1,024-token prompts and 256-token outputs in the background. */
+  /** Scales prompt and output lengths: 1 is 1,024-token prompts and 512-token outputs in the background. */
   readonly scale: number;
   /** Interactive requests arrive within this time. */
   readonly spreadMs: number;
 }
 
 const kinds: readonly AgentKind[] = [
-  { class: 'batch', count: 4, requests: 1, promptTokens: 1024, outputTokens: 256 },
+  { class: 'batch', count: 4, requests: 1, promptTokens: 1024, outputTokens: 512 },
   { class: 'normal', count: 2, requests: 2, promptTokens: 256, outputTokens: 64 },
   { class: 'interactive', count: 2, requests: 8, promptTokens: 64, outputTokens: 16 },
 ];
