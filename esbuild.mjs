@@ -1,4 +1,4 @@
-// Bundles the six programs of this project into dist/. `--production` minifies, `--watch` rebuilds on change.
+// Bundles the programs of this project into dist/. `--production` minifies, `--watch` rebuilds on change.
 // The kernel's bundle does not know `vscode`: an import of it there fails the build.
 import { context } from 'esbuild';
 import { rm } from 'node:fs/promises';
@@ -48,6 +48,7 @@ const bundles = [
     external: ['node-llama-cpp'],
   },
   { ...node, ...requireShim, format: 'esm', entryPoints: { sandboxWorker: 'src/kernel/sandbox/worker.ts' } },
+  { ...node, ...requireShim, format: 'esm', entryPoints: { codecWorker: 'src/kernel/kv/codecWorker.ts' } },
   { ...node, ...requireShim, format: 'esm', entryPoints: { reaper: 'src/hal/reaper.ts' } },
   { ...node, ...requireShim, format: 'esm', entryPoints: { cli: 'src/cli/main.ts' } },
   {

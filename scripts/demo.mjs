@@ -61,11 +61,7 @@ function tasksFor(root) {
     {
       task: `What does ${wanted.exporting} export?`,
       truth: names.join(', '),
-      isTrue: (answer) =>
-        isSame(
-          [...answer.matchAll(/`(\w+)`/g)].map(([, name]) => name),
-          names,
-        ),
+      isTrue: (answer) => isSame(/ exports (.*)/s.exec(answer)?.[1]?.match(/\w+/g) ?? [], names),
     },
     {
       task: `Rename ${rename.from} to ${rename.to} in ${rename.file}.`,

@@ -1,143 +1,115 @@
 /**
- * Measures the embedded model (or any other) through node-llama-cpp: the share of held-out episodes whose tool calls
- * and answers come out exactly, family by family, decoded greedily with the model's own chat template.
+ * Measures the embedded models through the engine that runs them: the share of held-out conversations whose tool calls
+ * and answers come out exactly, family by family, decoded greedily with the model's own chat template; the perplexity
+ * of what it has to write; and how often a search with the embedder's vectors finds the right block.
  *
- * usage: node scripts/modelEval.mjs [--model FILE.gguf] [--episodes FILE.json] [--json] [--failures]
- * Each turn starts from the right conversation so far, so that one mistake is counted once.
+ * usage: node scripts/modelEval.mjs [--model FILE.gguf] [--f16 FILE.gguf] [--episodes FILE.json] [--only FAMILY,…]
+ *                                   [--embedder FILE.gguf] [--pairs FILE.json] [--json] [--failures]
+ * Without --f16, the same model in half precision, its perplexity is null. `none` for --embedder leaves that out.
  */
 
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { Template } from '@huggingface/jinja';
 import { getLlama, LlamaLogLevel } from 'node-llama-cpp';
+import { createEmbedder } from '../out/src/hal/llama/embedder.js';
+import { measureFamilies, measurePerplexity, openModel } from './modelEval/episodes.mjs';
+import { measureRetrieval } from './modelEval/retrieval.mjs';
 
 const { values: options } = parseArgs({
   options: {
     model: { type: 'string', default: 'models/amk-embedded.gguf' },
+    f16: { type: 'string' },
     episodes: { type: 'string', default: 'models/training/heldout.json' },
+    only: { type: 'string' },
+    embedder: { type: 'string', default: 'models/amk-embedder.gguf' },
+    pairs: { type: 'string', default: 'models/training/heldoutPairs.json' },
     json: { type: 'boolean', default: false },
     failures: { type: 'boolean', default: false },
   },
 });
 
-const maxAnswerTokens = 600;
-const toolParameters = {
-  read_file: ['path'],
-  list_dir: ['path'],
-  search: ['query'],
-  edit_file: ['path', 'find', 'replace'],
-  run: ['command'],
-};
+/** Conversations whose perplexity is measured, spread over all of them: every token's probabilities take time. */
+const perplexityEpisodes = 120;
 
-/** The tool as a chat template expects it. */
-function signatureOf(name) {
-  const properties = Object.fromEntries(toolParameters[name].map((key) => [key, { type: 'string' }]));
-  return { type: 'function', function: { name, parameters: { type: 'object', properties } } };
+const rounded = (value) => Math.round(1000 * value) / 1000;
+const readJson = async (path) => JSON.parse(await readFile(path, 'utf8'));
+
+function complain({ family, request, wanted, came }) {
+  if (options.failures) console.error(`${family}: ${request}\n  wanted ${wanted}\n  came   ${came}`);
 }
 
-/** The messages of one tool call and its result. */
-function messagesOf({ tool, arguments: given, result }) {
-  return [
-    { role: 'assistant', tool_calls: [{ function: { name: tool, arguments: given } }] },
-    { role: 'tool', content: result },
-  ];
+async function familiesOf(opened, episodes) {
+  const families = await measureFamilies(opened, episodes, complain);
+  return Object.fromEntries(
+    Object.entries(families).map(([family, { n, toolCall, answer }]) => [
+      family,
+      { n, toolCall: rounded(toolCall / n), answer: rounded(answer / n) },
+    ]),
+  );
 }
 
-/** Greedy text after a rendered prompt. What the prompt shares with the last one is not computed again. */
-async function complete(model, sequence, prompt) {
-  const tokens = model.tokenize(prompt, true);
-  let shared = 0;
-  while (
-    shared < Math.min(sequence.nextTokenIndex, tokens.length - 1) &&
-    sequence.contextTokens[shared] === tokens[shared]
-  ) {
-    shared++;
-  }
-  if (shared < sequence.nextTokenIndex) {
-    await sequence.eraseContextTokenRanges([{ start: shared, end: sequence.nextTokenIndex }]);
-  }
-  const generated = [];
-  for await (const token of sequence.evaluate(tokens.slice(shared), {
-    temperature: 0,
-    yieldEogToken: true,
-  })) {
-    if (model.isEogToken(token) || generated.length === maxAnswerTokens) break;
-    generated.push(token);
-  }
-  return model.detokenize(generated, true);
+async function perplexityOf(llama, path, episodes) {
+  if (path === undefined) return null;
+  const step = Math.max(1, Math.floor(episodes.length / perplexityEpisodes));
+  const opened = await openModel(llama, path);
+  const perplexity = await measurePerplexity(
+    opened,
+    episodes.filter((_, index) => index % step === 0),
+  );
+  await opened.model.dispose();
+  return Math.round(1e5 * perplexity) / 1e5;
 }
 
-function isRightCall(text, { tool, arguments: wanted }) {
-  const json = /^<tool_call>(.*)<\/tool_call>$/s.exec(text)?.[1];
+async function retrievalOf(llama) {
+  if (options.embedder === 'none') return null;
+  const engine = { llama, device: 'cpu', takeComplaints: () => '' };
+  const embedder = await createEmbedder(options.embedder, { engine, threads: 1, log: () => undefined });
   try {
-    const call = JSON.parse(json ?? '');
-    return call.name === tool && JSON.stringify(call.arguments) === JSON.stringify(wanted);
-  } catch {
-    return false;
+    return await measureRetrieval(embedder, await readJson(options.pairs));
+  } finally {
+    await embedder[Symbol.asyncDispose]();
   }
 }
 
-/** Runs one episode; `report` is told of each turn: kind, whether it is right, what was wanted and what came. */
-async function runEpisode({ system, tools, tasks }, respond, report) {
-  const messages = [{ role: 'system', content: system }];
-  const signatures = tools.map(signatureOf);
-  for (const { request, calls, answer } of tasks) {
-    messages.push({ role: 'user', content: request });
-    for (const call of calls) {
-      const text = await respond(messages, signatures);
-      report('toolCall', isRightCall(text, call), JSON.stringify(call.arguments), text);
-      messages.push(...messagesOf(call));
-    }
-    const text = await respond(messages, signatures);
-    report('answer', text === answer, answer, text);
-    messages.push({ role: 'assistant', content: answer });
-  }
-}
-
-async function evaluate(modelPath, episodes) {
-  const llama = await getLlama({ build: 'never', gpu: false, logLevel: LlamaLogLevel.error, maxThreads: 1 });
-  const model = await llama.loadModel({ modelPath });
-  const context = await model.createContext({
-    contextSize: 2048,
-    sequences: 1,
-    threads: 1,
-    flashAttention: true,
-  });
-  const template = new Template(model.fileInfo.metadata.tokenizer.chat_template);
-  const sequence = context.getSequence();
-  const families = {};
-  for (const episode of episodes) {
-    const { family, request } = episode.tasks[0];
-    const right = { toolCall: true, answer: true };
-    await runEpisode(
-      episode,
-      (messages, tools) =>
-        complete(model, sequence, template.render({ messages, tools, add_generation_prompt: true })),
-      (kind, isRight, wanted, came) => {
-        right[kind] &&= isRight;
-        if (!isRight && options.failures)
-          console.error(`${family}: ${request}\n  wanted ${wanted}\n  came   ${came}`);
-      },
+function show(families, perplexity, retrieval) {
+  console.table(families);
+  console.log(`perplexity: q8_0 ${perplexity.q8_0}, f16 ${perplexity.f16 ?? 'not measured (--f16 FILE)'}`);
+  for (const [name, kinds] of Object.entries(retrieval ?? {})) {
+    console.log(`\n${name}`);
+    console.table(
+      Object.fromEntries(
+        Object.entries(kinds).map(([kind, shares]) => [
+          kind,
+          Object.fromEntries(Object.entries(shares).map(([depth, share]) => [depth, rounded(share)])),
+        ]),
+      ),
     );
-    const score = (families[family] ??= { n: 0, toolCall: 0, answer: 0 });
-    score.n++;
-    score.toolCall += Number(right.toolCall);
-    score.answer += Number(right.answer);
   }
-  await llama.dispose();
-  return families;
 }
 
-function shareOf(count, n) {
-  return Math.round((1000 * count) / n) / 1000;
-}
+/** The figures over all kinds of question. */
+const overAll = (retrieval) =>
+  retrieval &&
+  Object.fromEntries(
+    Object.entries(retrieval).map(([name, { all }]) => [
+      name,
+      Object.fromEntries(Object.entries(all).map(([depth, share]) => [depth, rounded(share)])),
+    ]),
+  );
 
-const episodes = JSON.parse(await readFile(options.episodes, 'utf8'));
-const families = Object.fromEntries(
-  Object.entries(await evaluate(options.model, episodes)).map(([family, { n, toolCall, answer }]) => [
-    family,
-    { n, toolCall: shareOf(toolCall, n), answer: shareOf(answer, n) },
-  ]),
+const wanted = options.only?.split(',');
+const episodes = (await readJson(options.episodes)).filter(
+  ({ tasks }) => wanted === undefined || wanted.includes(tasks.at(-1).family),
 );
-if (options.json) console.log(JSON.stringify({ families }));
-else console.table(families);
+const llama = await getLlama({ build: 'never', gpu: false, logLevel: LlamaLogLevel.error, maxThreads: 1 });
+const opened = await openModel(llama, options.model);
+const families = await familiesOf(opened, episodes);
+await opened.model.dispose();
+const perplexity = {
+  f16: await perplexityOf(llama, options.f16, episodes),
+  q8_0: await perplexityOf(llama, options.model, episodes),
+};
+const retrieval = await retrievalOf(llama);
+await llama.dispose();
+if (options.json) console.log(JSON.stringify({ families, perplexity, embedder: overAll(retrieval) }));
+else show(families, perplexity, retrieval);

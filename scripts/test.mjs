@@ -16,6 +16,7 @@ const mocha = (folder, timeoutMs) => [
 ];
 const suites = [
   { name: 'wasm tools', args: ['wasm-tools/build.mjs', '--check'], limitMs: 3 * minutes, isCheck: true },
+  { name: 'simd', args: ['simd/build.mjs', '--check'], limitMs: minutes, isCheck: true },
   { name: 'unit', args: mocha('unit', 5_000), limitMs: 3 * minutes },
   { name: 'model', args: mocha('model', 120_000), limitMs: 6 * minutes },
   { name: 'host', args: ['scripts/hostTests.mjs', '--built'], limitMs: 9 * minutes },

@@ -9,11 +9,13 @@ import { systemClock } from '../hal/clock.js';
 import { createDisk } from '../hal/disk.js';
 import { createLlamaDriver } from '../hal/llama/llamaDriver.js';
 import { createProcesses } from '../hal/process.js';
+import type { InferenceDriver } from '../hal/driver.js';
+import { createScratch, type Scratch } from '../hal/scratch.js';
 import { parseWith } from '../shared/agentDefinition.js';
 import { scopeOf } from '../shared/capability.js';
-import { KernelError, invariant } from '../shared/errors.js';
+import { KernelError, invariant, messageOf } from '../shared/errors.js';
 import { ipcChannel } from '../shared/ipcChannel.js';
-import { stepStallMs } from '../shared/limits.js';
+import { calibrationMs, codecTimeoutMs, stepStallMs } from '../shared/limits.js';
 import { AsyncDisposableStore } from '../shared/lifecycle.js';
 import { Peer, type Handlers } from '../shared/peer.js';
 import {
@@ -30,12 +32,22 @@ import {
   type LogLevel,
   type PermissionAnswer,
   type PermissionRequest,
+  type StatePlace,
 } from '../shared/protocol.js';
+import type { AgentJournal } from './agent/loop.js';
 import { AgentTable } from './agentTable.js';
+import { ControlSocket } from './controlSocket.js';
+import { openDurableState, type DurableState } from './durableState.js';
+import { grantedRecord, type JournalRecord } from './journal/records.js';
+import { CodecPool } from './kv/codecPool.js';
+import { DiskTier, type DiskTierParts } from './diskTier.js';
 import { startOrphanGuard } from './orphanGuard.js';
+import { resumeAgents } from './resume.js';
 import { RowFeed, type Emit } from './rowFeed.js';
 import { Broker, type Prompter } from './sandbox/broker.js';
 import { createToolbox } from './sandbox/toolbox.js';
+import { SwapSpace } from './kv/swapSpace.js';
+import { calibrate } from './scheduler/calibration.js';
 import { Scheduler } from './scheduler/scheduler.js';
 import { createSyscalls, type Syscalls } from './syscalls.js';
 
@@ -78,12 +90,29 @@ async function assemble(
 ): Promise<Machine> {
   const start = systemClock.now();
   const log = (level: LogLevel, message: string): void => peer.emit('log', { level, message });
-  const emit: Emit = (name, payload) => peer.emit(name, payload);
+  const control = new ControlSocket({ clock: systemClock, log });
+  const emit: Emit = (name, payload) => {
+    peer.emit(name, payload);
+    control.emit(name, payload);
+  };
   const disk = createDisk();
   const processes = parts.use(createProcesses({ reaperPath: fileURLToPath(beside('./reaper.js')) }));
   const engine = { ...request.engine, model: request.engine.model || embeddedModel };
   const driver = parts.use(await createLlamaDriver(engine, log));
-  const scheduler = new Scheduler(driver, systemClock);
+  const scratch = parts.use(await createScratch());
+  const state = await openState(request, log);
+  if (state !== undefined) parts.use(state);
+  const journal = state?.journal;
+  const swap: SwapSpace = new SwapSpace({
+    driver,
+    files: scratch,
+    quotaBytes: Math.min(engine.swapMegabytes * 1e6, scratch.freeBytes / 2),
+    onEvict: async (parked) => await snapshots?.demote(parked),
+  });
+  const cost = await calibrate(driver, systemClock, calibrationMs);
+  const onTrouble = (message: string): void => log('warn', message);
+  const scheduler = new Scheduler({ driver, clock: systemClock, settings: engine, cost, swap, onTrouble });
+  const snapshots = createDiskTier({ engine, driver, state, scratch, swap, scheduler, log }, parts);
   parts.defer(() => scheduler.stop());
   parts.defer(watchForStall(scheduler, log));
   const prompter: Prompter = { ask: (wish, signal) => ask(wish, signal, peer, agents) };
@@ -91,13 +120,96 @@ async function assemble(
   const workerUrl = beside('./sandboxWorker.js');
   const toolbox = parts.use(await createToolbox({ toolsDir, workerUrl, disk, processes, broker, log }));
   const feed = new RowFeed(emit);
-  const agents = new AgentTable({ driver, scheduler, toolbox, broker, clock: systemClock, feed, emit });
-  parts.defer(() => agents.stopAll());
-  return {
-    info: { ...driver.info, bootMs: Math.round(systemClock.now() - start) },
-    syscalls: createSyscalls({ agents, scheduler, resolveWorkspace: (root) => disk.realFolder(root) }),
-    [Symbol.asyncDispose]: () => parts[Symbol.asyncDispose](),
+  const agents = new AgentTable({
+    ...{ driver, scheduler, toolbox, broker, clock: systemClock, feed, emit },
+    ...{ journal, snapshots, past: journal?.state },
+  });
+  parts.defer(() => agents.suspendAll());
+  const resolveWorkspace = (root: string): Promise<string> => disk.realFolder(root);
+  const resume = request.state?.resume ?? 'pause';
+  await takeOver({ state, broker, agents, resume, snapshots, realFolder: resolveWorkspace, log });
+  const syscalls = createSyscalls({ agents, scheduler, resolveWorkspace, journal, snapshots });
+  const bootMs = Math.round(systemClock.now() - start);
+  const info = { ...driver.info, bootMs, keepsAgents: state !== undefined };
+  parts.defer(() => control.dispose());
+  // Nobody waits for it: a folder on a disk that hangs must not keep the kernel from its work.
+  if (request.control !== undefined) {
+    void control.open(request.control, info, { ...syscalls, ping: usage, info: () => info });
+  }
+  return { info, syscalls, [Symbol.asyncDispose]: () => parts[Symbol.asyncDispose]() };
+}
+
+type Log = (level: LogLevel, message: string) => void;
+
+async function openState({ state, engine }: BootRequest, log: Log): Promise<DurableState | undefined> {
+  if (state === undefined) return undefined;
+  const snapshotBytes = engine.snapshotMegabytes * 1e6;
+  return await openDurableState({ dir: state.dir, snapshotBytes, clock: systemClock, log });
+}
+
+interface TierParts extends Pick<DiskTierParts, 'scheduler' | 'swap' | 'log'> {
+  readonly engine: BootRequest['engine'];
+  readonly driver: InferenceDriver;
+  readonly state: DurableState | undefined;
+  readonly scratch: Scratch;
+}
+
+/** Ends before the journal and the store that it writes to, and its codec before it. */
+function createDiskTier(
+  { engine, driver, state, scratch, ...rest }: TierParts,
+  parts: AsyncDisposableStore,
+): DiskTier | undefined {
+  if (state?.store === undefined) return undefined;
+  const codec = new CodecPool({
+    workerUrl: beside('./codecWorker.js'),
+    threads: 1,
+    timeoutMs: codecTimeoutMs,
+  });
+  const { journal, store } = state;
+  const quantisation = engine.snapshotQuantisation;
+  const tier = new DiskTier({
+    ...rest,
+    ...{ journal, store, codec, quantisation, files: scratch, facts: driver.info.state },
+  });
+  parts.defer(async () => {
+    const closed = tier[Symbol.asyncDispose]();
+    await codec[Symbol.asyncDispose]();
+    await closed;
+  });
+  return tier;
+}
+
+interface TakeOverParts {
+  readonly state: DurableState | undefined;
+  readonly broker: Broker;
+  readonly agents: AgentTable;
+  readonly resume: StatePlace['resume'];
+  readonly snapshots: DiskTier | undefined;
+  readonly realFolder: (path: string) => Promise<string>;
+  readonly log: Log;
+}
+
+/** What the journal tells of becomes true again; snapshots that it does not tell of go. */
+async function takeOver(parts: TakeOverParts): Promise<void> {
+  const { state, broker, agents, resume, snapshots, realFolder, log } = parts;
+  if (state === undefined) return;
+  const { journal } = state;
+  journalGrants(broker, journal, log);
+  const keys = [...journal.state.agents.values()].flatMap(({ snapshot }) => snapshot?.key ?? []);
+  await resumeAgents({ state: journal.state, journal, agents, mode: resume, realFolder, log });
+  void snapshots?.removeOthers(new Set(keys));
+}
+
+/** For whoever reads the journal: no right outlives the kernel, so nobody waits for the record of one. */
+function journalGrants(broker: Broker, journal: AgentJournal, log: Log): void {
+  const note = (record: JournalRecord): void => {
+    journal
+      .append(record)
+      .catch((error: unknown) => log('warn', `a grant is not journalled: ${messageOf(error)}`));
   };
+  broker.onDidGrant((grant) => note(grantedRecord(grant)));
+  broker.onDidUse(({ grant, pid }) => note({ type: 'grantUsed', id: grant.id, pid }));
+  broker.onDidRevoke(({ id }) => note({ type: 'grantRevoked', id }));
 }
 
 /** Asks the person behind the client; the agent shows as blocked meanwhile. */
@@ -164,6 +276,7 @@ function createProcess(peerOf: () => KernelPeer, exit: () => Promise<void>): Pro
       return null;
     },
     spawn: async (...call) => (await booted()).syscalls.spawn(...call),
+    handoff: async (...call) => (await booted()).syscalls.handoff(...call),
     wait: async (...call) => (await booted()).syscalls.wait(...call),
     stop: async (...call) => (await booted()).syscalls.stop(...call),
     pause: async (...call) => (await booted()).syscalls.pause(...call),

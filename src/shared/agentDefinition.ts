@@ -15,11 +15,12 @@ export type PriorityClass = (typeof priorityClasses)[number];
 
 export const niceSchema = z.int().min(-20).max(19);
 
+const nameSchema = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,31}$/, 'a name is a lower-case word of up to 32 letters, digits and dashes');
+
 export const agentDefinitionSchema = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[a-z][a-z0-9-]{0,31}$/, 'a name is a lower-case word of up to 32 letters, digits and dashes')
-    .describe('Lower-case word that names the agent, for example "scout".'),
+  name: nameSchema.describe('Lower-case word that names the agent, for example "scout".'),
   description: z.string().max(200).default('').describe('One line shown where an agent is picked.'),
   instructions: z
     .string()
@@ -41,12 +42,43 @@ export const agentDefinitionSchema = z.strictObject({
     .max(10_000_000)
     .default(20_000)
     .describe('Tokens the agent may generate in one run.'),
+  deviceSeconds: z
+    .number()
+    .min(1)
+    .max(1_000_000)
+    .exactOptional()
+    .describe('Seconds of device time the agent may use in one run. Without it: no limit.'),
   maxSteps: z
     .int()
     .min(1)
     .max(1000)
     .default(16)
     .describe('Model turns in one run, each at most one tool call.'),
+  handsTo: z
+    .array(nameSchema)
+    .max(64)
+    .exactOptional()
+    .describe('Agents that may go on with its conversation, by name. Without it: none.'),
+  pipeline: z
+    .array(nameSchema)
+    .min(2)
+    .max(8)
+    .exactOptional()
+    .describe(
+      'Agents that work at the task one after the other, each going on with the conversation of the one before. The ' +
+        'answer of the last one is the answer.',
+    ),
+  fanOut: z
+    .strictObject({
+      reader: nameSchema.describe('Works at the task first.'),
+      workers: z
+        .array(nameSchema)
+        .min(1)
+        .max(16)
+        .describe("Work at the task at once, each going on with a copy of the reader's conversation."),
+    })
+    .exactOptional()
+    .describe('One agent that reads and several that go on with what it read. Their answers are the answer.'),
 });
 
 export type AgentDefinition = z.infer<typeof agentDefinitionSchema>;

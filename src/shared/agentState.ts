@@ -20,7 +20,8 @@ export type AgentState =
 export type AgentOutcome = 'answered' | 'failed' | 'stopped';
 
 export const legalTransitions: Readonly<Record<AgentState, readonly AgentState[]>> = {
-  ready: ['running', 'paused', 'exited'],
+  // A tool call that a restart interrupted is made again before anything is computed.
+  ready: ['running', 'waiting', 'paused', 'exited'],
   running: ['ready', 'waiting', 'paused', 'exited'],
   waiting: ['ready', 'blocked', 'paused', 'exited'],
   blocked: ['waiting', 'exited'],

@@ -19,6 +19,8 @@ export interface TaskManagerRow extends AgentRow {
   readonly key: AgentKey;
   /** A question of this agent is open and waits for a person. */
   readonly needsPerson: boolean;
+  /** Share of the device in the last seconds, 0 to 1; null where it was not measured, or is of no use any more. */
+  readonly deviceShare: number | null;
 }
 
 export interface TaskManagerView {

@@ -23,17 +23,36 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
 
 /** The kernel's folders, and those they may import. Its files outside of folders put them together. */
 const kernelArrows: Readonly<Record<string, readonly string[]>> = {
-  'src/kernel/scheduler': [],
+  'src/kernel/scheduler': ['src/kernel/kv'],
   'src/kernel/sandbox': [],
-  'src/kernel/agent': ['src/kernel/scheduler', 'src/kernel/sandbox'],
+  'src/kernel/kv': [],
+  'src/kernel/journal': [],
+  'src/kernel/ipc': ['src/kernel/agent'],
+  'src/kernel/agent': ['src/kernel/scheduler', 'src/kernel/sandbox', 'src/kernel/kv', 'src/kernel/journal'],
 };
 
 /** Modules that only these files or folders may import. */
 const owners: Readonly<Record<string, readonly string[]>> = {
   vscode: ['src/extension/'],
   'node-llama-cpp': ['src/hal/llama/'],
-  'node:fs': ['src/hal/disk.ts', 'src/hal/processTree.ts', 'src/hal/llama/modelFile.ts'],
-  'node:fs/promises': ['src/hal/disk.ts', 'src/hal/llama/modelFile.ts', 'src/cli/main.ts'],
+  'node:fs': [
+    'src/hal/disk.ts',
+    'src/hal/fileCalls.ts',
+    'src/hal/processTree.ts',
+    'src/hal/runtimeFolder.ts',
+    'src/hal/llama/modelFile.ts',
+    'src/client/userDirs.ts',
+  ],
+  'node:fs/promises': [
+    'src/hal/disk.ts',
+    'src/hal/scratch.ts',
+    'src/hal/fileCalls.ts',
+    'src/hal/processIdentity.ts',
+    'src/hal/llama/modelFile.ts',
+    'src/cli/main.ts',
+    'src/hal/runtimeFolder.ts',
+    'src/client/runningKernels.ts',
+  ],
   'node:child_process': ['src/hal/', 'src/client/kernelChild.ts'],
 };
 
@@ -90,7 +109,7 @@ suite('structure', () => {
   });
 
   test('every file opens with a comment that says what it is for', () => {
-    const others = listFiles(['test', 'scripts', 'wasm-tools'], ['.ts', '.mjs', '.cjs']);
+    const others = listFiles(['test', 'scripts', 'simd', 'wasm-tools'], ['.ts', '.mjs', '.cjs']);
     const files = [...sources, ...others.filter((file) => !file.endsWith('.test.ts'))];
     const silent = files.filter((file) => !/^(#!.*\n)?(\/\/ |\/\*\*)/.test(read(file)));
     assert.deepEqual(silent, []);

@@ -6,12 +6,35 @@
 
 import type { ChatMessage } from '../../hal/driver.js';
 import type { Clock } from '../../hal/clock.js';
-import type { AgentDefinition } from '../../shared/agentDefinition.js';
+import type { AgentDefinition, PriorityClass, ToolName } from '../../shared/agentDefinition.js';
 import { assertTransition, type AgentOutcome, type AgentState } from '../../shared/agentState.js';
-import type { ErrorData } from '../../shared/errors.js';
+import { Emitter } from '../../shared/emitter.js';
+import { KernelError, type ErrorData } from '../../shared/errors.js';
 import type { AgentReport, AgentRow, Pid, ToolCallReport } from '../../shared/protocol.js';
-import { noUsage, type Client } from '../scheduler/job.js';
+import { Budget } from '../scheduler/budget.js';
+import { noUsage, type Client, type Divergence } from '../scheduler/job.js';
 import { createEntity, type Entity } from '../scheduler/runQueue.js';
+import type { ComputedText } from './computedText.js';
+
+/** What an agent took over from another: the first messages of its conversation. */
+export interface Inheritance {
+  /** How many. */
+  readonly messages: number;
+  /** Tools that the conversation tells of; the agent's own may be others. */
+  readonly tools: readonly ToolName[];
+}
+
+/** What an agent had done when the kernel it lived in ended, or what it starts from. */
+export interface AgentPast {
+  readonly inherited?: Inheritance | undefined;
+  readonly messages: readonly ChatMessage[];
+  readonly toolCalls: readonly ToolCallReport[];
+  readonly tokens: { readonly prompt: number; readonly generated: number };
+  readonly class: PriorityClass;
+  readonly nice: number;
+  /** Since it was spawned. */
+  readonly ageMs: number;
+}
 
 export interface AgentOptions {
   readonly pid: Pid;
@@ -20,8 +43,14 @@ export interface AgentOptions {
   readonly workspaceRoot: string;
   readonly clock: Clock;
   readonly kvBytesPerToken: number;
+  /** Name of the agent that it works for. */
+  readonly worksFor?: string | undefined;
+  /** Of an agent that goes on where it was. */
+  readonly past?: AgentPast | undefined;
   /** Told after every change that a row shows. */
   readonly onChange: (agent: Agent) => void;
+  /** Told where a new prompt stopped being what was resident, since the rest is computed again. */
+  readonly onDivergence?: (agent: Agent, divergence: Divergence) => void;
 }
 
 export class Agent implements Client {
@@ -31,13 +60,20 @@ export class Agent implements Client {
   readonly workspaceRoot: string;
   readonly entity: Entity;
   readonly usage = noUsage();
-  readonly messages: ChatMessage[] = [];
-  readonly toolCalls: ToolCallReport[] = [];
+  readonly budgets: readonly Budget[];
+  /** Both are written by the loop, which makes them durable first. */
+  readonly messages: ChatMessage[];
+  readonly toolCalls: ToolCallReport[];
+  readonly inherited: Inheritance | undefined;
+  /** Its conversation as it was computed, so that it is never computed in other tokens. Written by the loop. */
+  computed: readonly ComputedText[] = [];
   /** Tokens of the longest prompt so far and of everything generated. Written by the loop. */
   promptTokens = 0;
   generatedTokens = 0;
   /** What the model said last. Written by the loop. */
   answer = '';
+  /** Another agent takes over from it where it is; then its end is that of one who answered. */
+  isTakenOver = false;
   /** Aborted once, by `stop`; everything the agent waits for listens. */
   readonly cancellation = new AbortController();
 
@@ -46,9 +82,11 @@ export class Agent implements Client {
   #state: AgentState = 'ready';
   #reason = '';
   #isPaused = false;
-  #outcome: AgentOutcome | undefined;
-  #error: ErrorData | undefined;
-  #endedAt: number | undefined;
+  /** While the turn has no token yet. */
+  #turnStartedAt: number | undefined;
+  #firstTokenMs: number | null = null;
+  readonly #resumed = new Emitter<undefined>();
+  #report: AgentReport | undefined;
 
   constructor(options: AgentOptions) {
     this.#options = options;
@@ -56,8 +94,20 @@ export class Agent implements Client {
     this.definition = options.definition;
     this.task = options.task;
     this.workspaceRoot = options.workspaceRoot;
-    this.entity = createEntity(options.pid, options.definition.class, options.definition.nice);
-    this.#startedAt = options.clock.now();
+    const { definition, past = pastOf(definition) } = options;
+    this.entity = createEntity(options.pid, past.class, past.nice);
+    this.messages = [...past.messages];
+    this.toolCalls = [...past.toolCalls];
+    this.promptTokens = past.tokens.prompt;
+    this.generatedTokens = past.tokens.generated;
+    this.inherited = past.inherited;
+    const own = this.messages.slice(past.inherited?.messages);
+    const said = own.filter(({ role, content }) => role === 'assistant' && content !== '');
+    this.answer = said.at(-1)?.content ?? '';
+    const { name, deviceSeconds } = definition;
+    this.budgets =
+      deviceSeconds === undefined ? [] : [new Budget(`agent ${name}`, { deviceMs: deviceSeconds * 1000 })];
+    this.#startedAt = options.clock.now() - past.ageMs;
   }
 
   get state(): AgentState {
@@ -68,14 +118,42 @@ export class Agent implements Client {
     return this.#isPaused;
   }
 
+  /** Tools that its conversation tells of. */
+  get toldTools(): readonly ToolName[] {
+    return this.inherited?.tools ?? this.definition.tools;
+  }
+
+  /** Undefined while it lives. */
+  get outcome(): AgentOutcome | undefined {
+    return this.#report?.state;
+  }
+
   get isLive(): boolean {
     return this.#state !== 'exited';
+  }
+
+  /** A turn of the model begins. */
+  turnStarted(): void {
+    this.#turnStartedAt = this.#options.clock.now();
+  }
+
+  /** @param total tokens generated in the whole run */
+  tokenGenerated(total: number): void {
+    if (this.#turnStartedAt !== undefined)
+      this.#firstTokenMs = this.#options.clock.now() - this.#turnStartedAt;
+    this.#turnStartedAt = undefined;
+    this.generatedTokens = total;
+    this.changed();
   }
 
   /** The scheduler says whether it computes. */
   onDevice(isRunning: boolean): void {
     if (isRunning) this.#enter('running', '');
     else if (this.#state === 'running') this.#enter('ready', 'waiting for the device');
+  }
+
+  onDivergence(divergence: Divergence): void {
+    this.#options.onDivergence?.(this, divergence);
   }
 
   /** A tool works for it. */
@@ -93,13 +171,13 @@ export class Agent implements Client {
   }
 
   toolEnded(): void {
-    if (this.#isPaused) this.#enter('paused', 'paused by you');
+    if (this.#isPaused) this.#enter('paused', byYou);
     else this.#enter('ready', '');
   }
 
-  pause(): void {
+  pause(reason = byYou): void {
     this.#isPaused = true;
-    if (this.#state === 'ready' || this.#state === 'running') this.#enter('paused', 'paused by you');
+    if (this.#state === 'ready' || this.#state === 'running') this.#enter('paused', reason);
     else this.changed();
   }
 
@@ -107,13 +185,36 @@ export class Agent implements Client {
     this.#isPaused = false;
     if (this.#state === 'paused') this.#enter('ready', '');
     else this.changed();
+    this.#resumed.fire(undefined);
   }
 
-  exit(outcome: AgentOutcome, error?: ErrorData): void {
-    this.#outcome = outcome;
-    this.#error = error;
-    this.#endedAt = this.#options.clock.now();
-    this.#enter('exited', error?.message ?? '');
+  /** It goes on where it was when the kernel before this one ended. */
+  goOn(): void {
+    this.#enter('ready', 'goes on after a restart');
+  }
+
+  /**
+   * Resolves as soon as it is not paused.
+   * @throws KernelError `cancelled`
+   */
+  async untilResumed(): Promise<void> {
+    const { signal } = this.cancellation;
+    if (!this.#isPaused) return;
+    await new Promise<void>((resolve, reject) => {
+      const stop = (): void => reject(new KernelError('cancelled', 'the agent was stopped'));
+      const subscription = this.#resumed.event(() => {
+        subscription.dispose();
+        signal.removeEventListener('abort', stop);
+        resolve();
+      });
+      signal.addEventListener('abort', stop, { once: true });
+      if (signal.aborted) stop();
+    });
+  }
+
+  exit(report: AgentReport): void {
+    this.#report = report;
+    this.#enter('exited', report.error?.message ?? '');
   }
 
   /** Announces a change of a counter. */
@@ -125,41 +226,59 @@ export class Agent implements Client {
     const { usage } = this;
     return {
       pid: this.pid,
-      name: this.definition.name,
+      name: this.#shownName,
       task: this.task,
       state: this.#state,
-      reason: this.#reason,
-      outcome: this.#outcome,
+      reason: this.#shownReason,
+      outcome: this.#report?.state,
+      isPaused: this.#isPaused,
       class: this.entity.class,
       nice: this.entity.nice,
       promptTokens: this.promptTokens,
       generatedTokens: this.generatedTokens,
       tokensPerSecond: usage.decodeMs > 0 ? round((1000 * usage.decodedTokens) / usage.decodeMs) : 0,
       kvBytes: usage.residentTokens * this.#options.kvBytesPerToken,
+      deviceMs: round(usage.prefillMs + usage.decodeMs),
       waitMs: round(usage.queuedMs),
+      firstTokenMs: this.#firstTokenMs === null ? null : round(this.#firstTokenMs),
     };
   }
 
-  /** Only after `exit`. */
-  report(): AgentReport {
+  /** What it would be remembered by, were this its end. */
+  reportOf(outcome: AgentOutcome, error?: ErrorData): AgentReport {
     const { usage } = this;
     return {
       pid: this.pid,
-      name: this.definition.name,
+      name: this.#shownName,
       task: this.task,
-      state: this.#outcome ?? 'failed',
+      state: outcome,
       answer: this.answer,
-      error: this.#error ?? null,
+      error: error ?? null,
       toolCalls: this.toolCalls,
-      tokens: { prompt: this.promptTokens, generated: this.generatedTokens },
+      tokens: {
+        prompt: this.promptTokens,
+        generated: this.generatedTokens,
+        reused: usage.reusedTokens,
+      },
       ms: {
         queued: round(usage.queuedMs),
         prefill: round(usage.prefillMs),
         decode: round(usage.decodeMs),
         tools: round(this.toolCalls.reduce((sum, call) => sum + call.ms, 0)),
-        total: round((this.#endedAt ?? this.#options.clock.now()) - this.#startedAt),
+        total: round(this.#options.clock.now() - this.#startedAt),
       },
     };
+  }
+
+  /** Paused or not, a tool goes on and a question stays open; that the agent will rest then is said beside it. */
+  get #shownReason(): string {
+    const isHeld = this.#isPaused && (this.#state === 'waiting' || this.#state === 'blocked');
+    return isHeld ? [this.#reason, byYou].filter((part) => part !== '').join('; ') : this.#reason;
+  }
+
+  get #shownName(): string {
+    const { worksFor } = this.#options;
+    return worksFor === undefined ? this.definition.name : `${worksFor}/${this.definition.name}`;
   }
 
   #enter(state: AgentState, reason: string): void {
@@ -169,5 +288,13 @@ export class Agent implements Client {
     this.changed();
   }
 }
+
+/** Of an agent that is spawned now. */
+const pastOf = ({ class: priority, nice }: AgentDefinition): AgentPast => ({
+  ...{ messages: [], toolCalls: [], tokens: { prompt: 0, generated: 0 } },
+  ...{ class: priority, nice, ageMs: 0, inherited: undefined },
+});
+
+const byYou = 'paused by you';
 
 const round = (value: number): number => Math.round(value * 10) / 10;

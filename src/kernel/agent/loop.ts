@@ -2,21 +2,42 @@
  * What an agent does, as one straight line: prompt → tokens → tool call → sandbox → result → … → answer.
  * It waits in three places (scheduler, toolbox, person) and each of them listens to the agent's cancellation.
  * It never decides when the agent computes, and never touches a file itself.
+ *
+ * Every message is in the journal before it is acted on, so that an agent whose kernel died goes on from its last
+ * one; an answer that was half written is computed again.
  */
 
-import type { InferenceDriver, Token, ToolSignature } from '../../hal/driver.js';
+import type { ChatMessage, InferenceDriver, Token, ToolCall, ToolSignature } from '../../hal/driver.js';
+import type { ToolName } from '../../shared/agentDefinition.js';
 import { KernelError } from '../../shared/errors.js';
 import { toolResultShare } from '../../shared/limits.js';
 import type { ToolCallReport } from '../../shared/protocol.js';
+import type { JournalRecord } from '../journal/records.js';
 import type { Toolbox } from '../sandbox/toolbox.js';
 import type { Scheduler } from '../scheduler/scheduler.js';
 import type { Agent } from './agent.js';
 import { AssistantTurn, type TurnResult } from './assistantTurn.js';
+import { saidBy, tokensOf } from './computedText.js';
+
+/** Resolves when the fact outlives the kernel. `Journal` is one. */
+export interface AgentJournal {
+  append(record: JournalRecord): Promise<void>;
+}
+
+/** What becomes of attention state between turns. Neither throws, and who computes without them computes the same. */
+export interface TurnSnapshots {
+  /** Before a turn: brings back what outlived its slot, if anything did. */
+  restore(agent: Agent): Promise<void>;
+  /** After a turn that is not the last. Nobody waits for it. */
+  turnEnded(agent: Agent): void;
+}
 
 export interface LoopParts {
   readonly driver: InferenceDriver;
   readonly scheduler: Scheduler;
   readonly toolbox: Toolbox;
+  readonly journal: AgentJournal;
+  readonly snapshots?: TurnSnapshots | undefined;
   readonly onText: (agent: Agent, text: string) => void;
   readonly onToolCall: (agent: Agent, call: ToolCallReport, result: string) => void;
 }
@@ -27,17 +48,20 @@ const bytesPerToken = 2.5;
 /** The share of the context that one message of the model may take. */
 const answerShare = 0.5;
 
+/** What these do can be done twice: they change nothing. */
+const repeatable: readonly string[] = ['read_file', 'list_dir', 'search'] satisfies ToolName[];
+
 /**
- * Runs the agent to its answer.
- * @throws KernelError `cancelled`, `denied` when its last tool call was refused, `limitReached`, `deviceFailed`
+ * Runs the agent to its answer, from the start or from where it was.
+ * @throws KernelError `cancelled`, `denied` when its last tool call was refused, `limitReached`, `deviceFailed`,
+ *   `storageFull` or `storageFailed` when a message could not be journalled
  */
 export async function runAgent(agent: Agent, parts: LoopParts): Promise<void> {
   const tools = parts.toolbox.signatures(agent.definition.tools);
-  agent.messages.push(
-    { role: 'system', content: systemMessage(agent) },
-    { role: 'user', content: agent.task },
-  );
-  for (let step = 0; step < agent.definition.maxSteps; step++) {
+  await agent.untilResumed();
+  await open(agent, parts);
+  await finishInterrupted(agent, parts);
+  for (let turn = turnsOf(agent); turn < agent.definition.maxSteps; turn++) {
     const result = await think(agent, tools, parts);
     if (result.text !== '') agent.answer = result.text;
     if (result.kind === 'answer') {
@@ -49,6 +73,49 @@ export async function runAgent(agent: Agent, parts: LoopParts): Promise<void> {
   throw new KernelError('limitReached', `no answer after ${agent.definition.maxSteps} steps`);
 }
 
+/** The first two messages, or the second alone where the kernel died between them. */
+async function open(agent: Agent, parts: LoopParts): Promise<void> {
+  const opening: ChatMessage[] = [
+    { role: 'system', content: systemMessage(agent) },
+    { role: 'user', content: agent.task },
+  ];
+  await say(agent, opening.slice(agent.messages.length), parts);
+}
+
+/** The messages are durable before the conversation has them, and all of them share one flush. */
+async function say(agent: Agent, messages: readonly ChatMessage[], { journal }: LoopParts): Promise<void> {
+  const { pid, promptTokens: prompt, generatedTokens: generated } = agent;
+  await Promise.all(
+    messages.map((message) =>
+      journal.append({ type: 'message', pid, message, tokens: { prompt, generated } }),
+    ),
+  );
+  agent.messages.push(...messages);
+}
+
+/** Its own: those of the agent whose conversation it goes on with do not count. */
+const turnsOf = ({ messages, inherited }: Agent): number =>
+  messages.slice(inherited?.messages).filter(({ role }) => role === 'assistant').length;
+
+/**
+ * A call whose result never came: the kernel ended while it was carried out. It is made again only where that
+ * changes nothing; whether a file was changed or a command run is not known, so the agent is told to look.
+ */
+async function finishInterrupted(agent: Agent, parts: LoopParts): Promise<void> {
+  const last = agent.messages.at(-1);
+  if (last?.role !== 'assistant') return;
+  const call = last.toolCall;
+  if (call !== undefined && repeatable.includes(call.name)) {
+    await perform(agent, call, parts);
+    return;
+  }
+  const content =
+    call === undefined
+      ? 'error: the tool call was broken off'
+      : 'error: interrupted by a restart; check the state before repeating';
+  await say(agent, [{ role: 'tool', name: call?.name ?? 'unknown', content }], parts);
+}
+
 function systemMessage({ definition: { name, instructions } }: Agent): string {
   return [`You are ${name}, a coding agent.`, instructions].filter((part) => part !== '').join('\n');
 }
@@ -56,7 +123,8 @@ function systemMessage({ definition: { name, instructions } }: Agent): string {
 /** One turn of the model. */
 async function think(agent: Agent, tools: readonly ToolSignature[], parts: LoopParts): Promise<TurnResult> {
   const { driver, scheduler } = parts;
-  const prompt = driver.tokenize(driver.render(agent.messages, tools));
+  const text = driver.render(agent.messages, parts.toolbox.signatures(agent.toldTools));
+  const prompt = tokensOf(text, agent.computed, driver);
   const maxTokens = tokensLeft(agent, prompt, driver.info.contextTokens);
   agent.promptTokens = Math.max(agent.promptTokens, prompt.length);
   await using constraint = tools.length === 0 ? undefined : await driver.createConstraint(tools);
@@ -67,12 +135,16 @@ async function think(agent: Agent, tools: readonly ToolSignature[], parts: LoopP
     constraint,
     maxTokens,
     onToken: (generated) => {
-      agent.generatedTokens = before + generated;
-      agent.changed();
+      agent.tokenGenerated(before + generated);
     },
     onText: (text) => parts.onText(agent, text),
   });
+  await parts.snapshots?.restore(agent);
+  agent.turnStarted();
+  const [earlier] = agent.computed;
+  agent.computed = [{ text, tokens: prompt }, ...(earlier === undefined ? [] : [earlier])];
   await scheduler.compute(agent, turn, agent.cancellation.signal);
+  agent.computed = [saidBy({ text, tokens: prompt }, turn.tokens, driver), ...agent.computed];
   return turn.result();
 }
 
@@ -99,14 +171,23 @@ async function act(
   parts: LoopParts,
 ): Promise<void> {
   if (result.kind === 'brokenCall') {
-    agent.messages.push(
-      { role: 'assistant', content: result.text },
-      { role: 'tool', name: 'unknown', content: `error: ${result.fault}` },
+    await say(
+      agent,
+      [
+        { role: 'assistant', content: result.text },
+        { role: 'tool', name: 'unknown', content: `error: ${result.fault}` },
+      ],
+      parts,
     );
     return;
   }
-  const { call } = result;
-  agent.messages.push({ role: 'assistant', content: result.text, toolCall: call });
+  await say(agent, [{ role: 'assistant', content: result.text, toolCall: result.call }], parts);
+  parts.snapshots?.turnEnded(agent);
+  await perform(agent, result.call, parts);
+}
+
+/** Carries out a call that the conversation holds already. */
+async function perform(agent: Agent, call: ToolCall, parts: LoopParts): Promise<void> {
   agent.toolStarted(call.name);
   const outcome = await parts.toolbox.invoke(
     {
@@ -122,8 +203,9 @@ async function act(
   );
   const { text, ...facts } = outcome;
   const report: ToolCallReport = { tool: call.name, arguments: call.arguments, ...facts };
+  const told = say(agent, [{ role: 'tool', name: call.name, content: text }], parts);
+  await Promise.all([parts.journal.append({ type: 'toolCalled', pid: agent.pid, call: report }), told]);
   agent.toolCalls.push(report);
-  agent.messages.push({ role: 'tool', name: call.name, content: text });
   parts.onToolCall(agent, report, text);
   agent.toolEnded();
 }

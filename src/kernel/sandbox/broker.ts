@@ -80,8 +80,14 @@ export class Broker {
   readonly #clock: Clock;
   readonly #grants = new Map<number, Grant>();
   readonly #open = new Map<string, Question>();
+  readonly #granted = new Emitter<Grant>();
+  readonly #used = new Emitter<{ readonly grant: Grant; readonly pid: Pid }>();
   readonly #revoked = new Emitter<Grant>();
   #nextId = 1;
+
+  readonly onDidGrant = this.#granted.event;
+  /** A standing grant let a tool call do something; told once a call. */
+  readonly onDidUse = this.#used.event;
 
   /** A grant was taken back, or ended with its agent. */
   readonly onDidRevoke = this.#revoked.event;
@@ -101,6 +107,7 @@ export class Broker {
       grantedAt: this.#clock.wallClock(),
     };
     this.#grants.set(grant.id, grant);
+    this.#granted.fire(grant);
     // Whoever else waits for what is granted now need not be asked any more.
     for (const { pid, access, settle } of this.#open.values()) {
       if (this.grantsOf(pid).includes(grant) && covers(grant, access)) {
@@ -143,7 +150,7 @@ export class Broker {
     if (signal.aborted) throw new KernelError('cancelled', 'the agent was stopped');
     const standing = this.grantsOf(invocation.pid).find((grant) => covers(grant, access));
     if (standing !== undefined) {
-      invocation.relied.add(standing.id);
+      this.#rely(invocation, standing);
       return 'granted';
     }
     if (invocation.allowedOnce.some((spec) => covers(spec, access))) return decisions.once;
@@ -156,7 +163,7 @@ export class Broker {
         invocation.allowedOnce.push(ruling.spec);
         return decisions.once;
       case 'standing':
-        invocation.relied.add(ruling.grant.id);
+        this.#rely(invocation, ruling.grant);
         return ruling.decision;
       case 'refused':
         invocation.refused.set(key, ruling.reason);
@@ -164,6 +171,12 @@ export class Broker {
       default:
         return ruling satisfies never;
     }
+  }
+
+  #rely({ pid, relied }: Invocation, grant: Grant): void {
+    if (relied.has(grant.id)) return;
+    relied.add(grant.id);
+    this.#used.fire({ grant, pid });
   }
 
   /** Joins the question if it is open, else opens it. It is taken back when the last who asked has gone. */

@@ -52,7 +52,7 @@ async function withMachine(
 ): Promise<void> {
   const clock = createManualClock();
   const driver = createSimulatedDriver({ respond, clock, costMs: (prefill, decodes) => prefill + decodes });
-  const scheduler = new Scheduler(driver, clock);
+  const scheduler = new Scheduler({ driver, clock });
   const broker = new Broker({
     prompter: { ask: () => Promise.reject(new Error('nobody is asked here')) },
     clock,
