@@ -17,7 +17,7 @@ BUFFER = 192
 
 @dataclass(frozen=True)
 class Row:
-    """One episode: token ids, which of them are targets, and where each target segment lies."""
+    """One episode: token ids, which of them are targets, and where each target segment of the last task lies."""
 
     ids: list[int]
     target: list[bool]
@@ -34,7 +34,7 @@ def encode(tokenizer: Tokenizer, episode: Episode) -> Row:
             spans.append((len(ids), len(ids) + len(encoded)))
         ids += encoded
         target += [is_target] * len(encoded)
-    return Row(ids, target, spans)
+    return Row(ids, target, spans[-1 - len(episode.tasks[-1].calls) :])
 
 
 def collate(rows: list[Row]) -> tuple[Tensor, Tensor]:

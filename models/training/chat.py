@@ -1,6 +1,7 @@
 """How a conversation is written down: the chat template that the GGUF carries, and the same in Python.
 
-The template is ChatML with Hermes-style tool calls; it renders the tools as one short line in the system message.
+The template is ChatML with Hermes-style tool calls; it renders the tools as one short line in the first system
+message. A later system message stands where it was said: that is how another agent takes a conversation over.
 """
 
 import json
@@ -12,11 +13,12 @@ TOOLS = {
     "search": ("query",),
     "edit_file": ("path", "find", "replace"),
     "run": ("command",),
+    "recall": ("query",),
 }
 
-TEMPLATE = """{%- set ns = namespace(sys='You are a coding agent.') -%}{%- for m in messages if m.role == 'system' -%}{%- set ns.sys = m.content -%}{%- endfor -%}<|im_start|>system
+TEMPLATE = """{%- set ns = namespace(sys='You are a coding agent.') -%}{%- if messages and messages[0].role == 'system' -%}{%- set ns.sys = messages[0].content -%}{%- endif -%}<|im_start|>system
 {{ ns.sys }}{% if tools %} Tools: {% for t in tools %}{{ t.function.name }}({{ t.function.parameters.properties.keys() | join(', ') }}){{ '.' if loop.last else ', ' }}{% endfor %}{% endif %}<|im_end|>
-{% for m in messages if m.role != 'system' -%}{%- if m.role == 'tool' -%}<|im_start|>user
+{% for m in messages -%}{%- if m.role == 'system' and loop.first -%}{%- elif m.role == 'tool' -%}<|im_start|>user
 <tool_response>
 {{ m.content }}
 </tool_response><|im_end|>
@@ -43,12 +45,13 @@ class Call:
 
 @dataclass(frozen=True)
 class Task:
-    """A request, the tool calls it takes, and the right answer."""
+    """A request, the tool calls it takes, and the right answer; before it perhaps a new agent's system message."""
 
     family: str
     request: str
     calls: list[Call]
     answer: str
+    instruction: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ def segments(episode: Episode) -> list[Segment]:
     pending = f"<|im_start|>system\n{system}<|im_end|>\n"
     parts: list[Segment] = []
     for task in episode.tasks:
+        if task.instruction:
+            pending += f"<|im_start|>system\n{task.instruction}<|im_end|>\n"
         pending += f"<|im_start|>user\n{task.request}<|im_end|>\n<|im_start|>assistant\n"
         for call in task.calls:
             parts += [(pending, False), (call.text() + "<|im_end|>", True)]

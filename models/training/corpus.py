@@ -3,8 +3,9 @@
     python -m models.training.corpus FOLDER [FOLDER ...] --work .cache/training
 
 Walks folders of open-source code (an installed node_modules will do, source maps that carry their sources
-included) and writes `corpus.json`: {"train": [[line, ...], ...], "heldout": [[line, ...], ...]}. A file goes to
-one of the two by a hash of its text, so that no line source is shared. The corpus is never committed.
+included) and writes `corpus.json`: {"train": [[line, ...], ...], "heldout": [[line, ...], ...], "folders": [[path,
+[entry, ...]], ...]}. A file goes to one of the first two by a hash of its text, so that no line source is shared;
+`folders` are real names alone, sorted as the list tool sorts them. The corpus is never committed.
 """
 
 import argparse
@@ -20,6 +21,9 @@ MAX_LINE_CHARS = 400
 MIN_LINES = 8
 MAX_LINES = 900
 FILES_PER_PACKAGE = 120
+LEAST_ENTRIES = 3
+MOST_ENTRIES = 60
+MOST_FOLDERS = 4000
 
 
 def package_of(path: Path) -> str:
@@ -85,6 +89,20 @@ def collect(folders: list[Path], heldout_share: float, rng: random.Random) -> di
     return split
 
 
+def listings(folders: list[Path], rng: random.Random) -> list[tuple[str, list[str]]]:
+    """Folders by the last parts of their paths, with their entries; a folder's name ends in `/`."""
+    found = {path for folder in folders for path in folder.rglob("*") if path.is_dir() and "__pycache__" not in path.parts}
+    known: dict[str, list[str]] = {}
+    seen: set[tuple[str, ...]] = set()
+    for path in sorted(found | set(folders)):
+        entries = sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir() if entry.name != "__pycache__")
+        usual = LEAST_ENTRIES <= len(entries) <= MOST_ENTRIES and all(e.isprintable() and len(e) <= 60 for e in entries)
+        if usual and tuple(entries) not in seen:
+            seen.add(tuple(entries))
+            known.setdefault("/".join(path.parts[-rng.choice([1, 1, 2, 2, 3]) :]).lstrip("/"), entries)
+    return rng.sample(sorted(known.items()), min(len(known), MOST_FOLDERS))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
@@ -94,7 +112,8 @@ def main() -> None:
     args = parser.parse_args()
     split = collect(args.folders, args.heldout_share, random.Random(args.seed))
     args.work.mkdir(parents=True, exist_ok=True)
-    (args.work / "corpus.json").write_text(json.dumps(split), encoding="utf-8")
+    corpus = {**split, "folders": listings(args.folders, random.Random(args.seed))}
+    (args.work / "corpus.json").write_text(json.dumps(corpus), encoding="utf-8")
     for name, files in split.items():
         print(f"{name}: {len(files)} files, {sum(map(len, files))} lines")
 

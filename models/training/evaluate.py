@@ -15,8 +15,8 @@ import torch
 from tokenizers import Tokenizer
 
 from .batches import IGNORED, Row, collate, encode
+from .catalogue import FAMILIES
 from .episodes import Episodes
-from .families import FAMILIES
 from .model import Model
 from .text import Text, load_corpus
 

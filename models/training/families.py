@@ -1,7 +1,8 @@
 """The families of tasks: for each, a request, the tool calls it takes, and the one right answer.
 
 An answer is a function of what the conversation shows, never of knowledge. Families that read the same kind of
-result draw it from the same source, so that the request alone decides what to look for.
+result draw it from the same source, so that the request alone decides what to look for. What an answer copies stands
+there with the same character before it as where it is copied from, a space or a line break: so its tokens are the same.
 """
 
 from collections.abc import Callable
@@ -85,14 +86,14 @@ def todo_answer(path: str, source: Source) -> str:
     found = source.todos()
     if not found:
         return f"No TODO comments in {path}."
-    return f"{path} has {len(found)}:\n" + "\n".join(f"- line {number}: {note}" for number, note in found)
+    return f"TODO comments in {path}:\n" + "\n".join(f"{number}: {note}" for number, note in found)
 
 
 def exports_answer(path: str, source: Source) -> str:
     names = source.exports()
     if not names:
         return f"{path} exports nothing."
-    return f"{path} exports {', '.join(f'`{name}`' for name in names)}."
+    return f"{path} exports {', '.join(names)}."
 
 
 def reading(text: Text, family: str, answer: Callable[[str, Source], str]) -> Task:
@@ -226,6 +227,19 @@ def run(text: Text) -> Task:
     return Task("run", asked, [Call("run", {"command": shell}, result)], run_answer(shell, lines, status))
 
 
+def folder_entries(text: Text) -> list[str]:
+    """Entries as the tool sorts them: real ones, made-up ones, or both."""
+    rng = text.rng
+    kind = rng.random()
+    names = text.listing()[1] if kind < (0.7 if text.plain else 0.35) else []
+    if not names or kind < 0.15:
+        count = rng.choice([rng.randint(1, 9), rng.randint(4, 20), rng.randint(10, 40)])
+        stem = text.identifier() if text.chance(0.3) else ""
+        names = [*names, *((stem if text.chance(0.5) else "") + entry(text) for _ in range(count))]
+    names = list(dict.fromkeys(names))[:48]
+    return names if text.chance(0.1) else sorted(names)
+
+
 def list_folder(text: Text) -> Task:
     rng = text.rng
     folder = "." if text.chance(0.1) else text.folder()
@@ -237,13 +251,10 @@ def list_folder(text: Text) -> Task:
         return Task("list", asked, [Call("list_dir", arguments, bad[0])], bad[1])
     if text.chance(0.04):
         return Task("list", asked, [Call("list_dir", arguments, "(empty)")], f"{shown} is empty.")
-    count = rng.choice([rng.randint(1, 9), rng.randint(1, 20), rng.randint(10, 40)])
-    names = list(dict.fromkeys(entry(text) for _ in range(count)))
-    if text.chance(0.6):
-        names.sort(key=lambda name: (not name.endswith("/"), name))
-    if count > 12 and text.chance(0.2):
+    names = folder_entries(text)
+    if len(names) > 12 and text.chance(0.15):
         names.append(f"... {rng.randint(1, 400)} more")
-    return Task("list", asked, [Call("list_dir", arguments, "\n".join(names))], f"{shown} holds {', '.join(names)}.")
+    return Task("list", asked, [Call("list_dir", arguments, "\n".join(names))], "\n".join([f"{shown} holds:", *names]))
 
 
 def entry(text: Text) -> str:
@@ -291,7 +302,7 @@ def two_step(text: Text) -> Task:
 
 def repeat(text: Text) -> Task:
     """Nothing but copying, of what nobody could guess: teaches the rare tokens that every other family needs."""
-    parts = [text.pick([text.junk, text.phrase, text.identifier, text.path])() for _ in range(text.rng.randint(1, 6))]
+    parts = [text.pick([text.junk, text.phrase, text.identifier, text.path])() for _ in range(text.rng.choice([1, 2, 4, 7, 10]))]
     if text.chance(0.3):
         parts.append((text.pick(text.code(4) or [""]) or "")[:120])
     asked = text.pick([" ", " ", ", ", "\n"]).join(part for part in parts if part).strip()
@@ -304,21 +315,71 @@ def impossible(text: Text) -> Task:
     return Task("impossible", asked, [], "")
 
 
+def refused(text: Text) -> Task:
+    """Any tool that a right is missing for."""
+    path, name = text.path(), text.identifier()
+    kind = text.pick(["todo", "exports", "where", "list", "rename", "run"])
+    if kind in ("todo", "exports"):
+        result, why = refusal(text, "fs.read")
+        call = Call("read_file", {"path": path}, result)
+        return Task("denied", request(text, kind, f=path), [call], f"I may not read {path}: {why}")
+    if kind == "where":
+        result, why = refusal(text, "fs.read")
+        return Task(
+            "denied", request(text, kind, x=name), [Call("search", {"query": name}, result)], f"I may not search: {why}"
+        )
+    if kind == "list":
+        result, why = refusal(text, "fs.read")
+        folder = text.folder()
+        call = Call("list_dir", {"path": folder}, result)
+        return Task("denied", request(text, kind, d=folder), [call], f"I may not list {folder}: {why}")
+    if kind == "rename":
+        result, why = refusal(text, "fs.write")
+        new = text.identifier()
+        call = Call("edit_file", {"path": path, "find": name, "replace": new}, result)
+        return Task("denied", request(text, kind, a=name, b=new, f=path), [call], f"I may not edit {path}: {why}")
+    result, why = refusal(text, "process.run")
+    shell = command(text)
+    call = Call("run", {"command": shell}, result)
+    return Task("denied", request(text, kind, c=shell), [call], f"I may not run `{shell}`: {why}")
+
+
+def failed(text: Text) -> Task:
+    """A tool that could not do it, or a name that is nowhere."""
+    path, name = text.path(), text.identifier()
+    kind = text.pick(["todo", "exports", "list", "where", "count"])
+    if kind in ("where", "count"):
+        return Task("failed", request(text, kind, x=name), [Call("search", {"query": name}, "no matches")], nowhere(name))
+    result = failure(text, path)
+    tool = "list_dir" if kind == "list" else "read_file"
+    answer = sentence(result.removeprefix("error: "))
+    return Task("failed", request(text, kind, f=path, d=path), [Call(tool, {"path": path}, result)], answer)
+
+
+Draw = Callable[[Text], list[Task]]
+
+
 @dataclass(frozen=True)
 class Family:
-    draw: Callable[[Text], Task]
+    draw: Draw
     weight: float
 
 
-FAMILIES = {
-    "where": Family(where, 3.0),
-    "todo": Family(todo, 3.0),
-    "exports": Family(exports, 3.5),
-    "rename": Family(rename, 1.5),
-    "run": Family(run, 2.0),
-    "list": Family(list_folder, 1.2),
-    "count": Family(count_matches, 0.3),
-    "twoStep": Family(two_step, 0.5),
-    "repeat": Family(repeat, 0.6),
-    "impossible": Family(impossible, 0.4),
+def single(draw: Callable[[Text], Task]) -> Draw:
+    return lambda text: [draw(text)]
+
+
+SINGLE = {
+    "where": Family(single(where), 2.6),
+    "todo": Family(single(todo), 2.6),
+    "exports": Family(single(exports), 5.0),
+    "rename": Family(single(rename), 1.2),
+    "run": Family(single(run), 1.4),
+    "list": Family(single(list_folder), 2.4),
+    "count": Family(single(count_matches), 0.5),
+    "twoStep": Family(single(two_step), 0.7),
+    "repeat": Family(single(repeat), 1.2),
+    "impossible": Family(single(impossible), 0.4),
+    "denied": Family(single(refused), 0.5),
+    "failed": Family(single(failed), 0.5),
 }

@@ -18,17 +18,21 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from .batches import encode
+from .catalogue import FAMILIES
 from .chat import TOOLS, Call, Episode, Task
 from .episodes import Episodes
-from .families import FAMILIES, exports_answer, todo_answer
-from .sources import DECLARATION, Source, exports_of
+from .families import exports_answer, todo_answer
+from .outline import page
+from .sources import Source
 from .text import Text, load_corpus
 from .tokenizer import pieces_of
 
 LONGEST_TOKENS = 1536
 LINE_CHARS = 100
-WHOLE_FILE_CHARS = 2400
+# What the kernel leaves a tool's result of a context of 2,048 tokens.
+RESULT_BYTES = 1536
 MOST_HITS = 12
+KERNEL_TOOLS = [name for name in TOOLS if name != "recall"]
 READERS = {
     "todo": (todo_answer, ["List the TODO comments in {f}.", "Any open TODOs in {f}?"]),
     "exports": (exports_answer, ["What does {f} export?", "List the exports of {f}."]),
@@ -45,15 +49,6 @@ def drawn(work: Path, corpus: Path, each: int, seed: int) -> Iterator[Episode]:
             if len(encode(tokenizer, episode).ids) <= LONGEST_TOKENS:
                 found += 1
                 yield episode
-
-
-def shown(path: str, lines: list[str]) -> Source:
-    """A file as the read tool shows it: whole while it is short, else its outline."""
-    numbered = [(number, line[:LINE_CHARS]) for number, line in enumerate(lines, 1)]
-    if sum(map(len, lines)) <= WHOLE_FILE_CHARS:
-        return Source(numbered)
-    outline = [(n, line) for n, line in numbered if DECLARATION.match(line) or exports_of(line) or "TODO" in line]
-    return Source(outline, f"... {len(outline)} of {len(lines)} lines shown; read {path}:FROM-TO for the rest")
 
 
 def hits(name: str, files: dict[str, list[str]]) -> tuple[str, str]:
@@ -74,14 +69,14 @@ def asked(folder: Path, seed: int) -> Iterator[Episode]:
     files = {f"{folder.name}/{p.relative_to(folder)}": p.read_text(encoding="utf-8").splitlines() for p in paths}
 
     def episode(family: str, request: str, call: Call, answer: str) -> Episode:
-        return Episode("You are scout, a coding agent.", list(TOOLS), [Task(family, request, [call], answer)])
+        return Episode("You are scout, a coding agent.", KERNEL_TOOLS, [Task(family, request, [call], answer)])
 
     for path, lines in files.items():
-        source = shown(path, lines)
+        source = Source(*page(path, lines, RESULT_BYTES))
         for family, (answer, wordings) in READERS.items():
             call = Call("read_file", {"path": path}, source.shown())
             yield episode(family, rng.choice(wordings).format(f=path), call, answer(path, source))
-        names = [name for name in source.exports() if name != "default"]
+        names = [name for name in source.exports() if name.isidentifier() and name != "default"]
         for name in rng.sample(names, min(2, len(names))):
             text, place = hits(name, files)
             call = Call("search", {"query": name}, text)
@@ -90,7 +85,7 @@ def asked(folder: Path, seed: int) -> Iterator[Episode]:
         name = f"{folder.name}/{parent.relative_to(folder)}".removesuffix("/.")
         entries = sorted(entry.name + "/" * entry.is_dir() for entry in parent.iterdir())
         call = Call("list_dir", {"path": name}, "\n".join(entries))
-        yield episode("list", f"What is in {name}?", call, f"{name} holds {', '.join(entries)}.")
+        yield episode("list", f"What is in {name}?", call, "\n".join([f"{name} holds:", *entries]))
 
 
 def main() -> None:

@@ -35,15 +35,19 @@ COMMENT = re.compile(r"^\s*(?://+|/?\*+|#+)\s+(\S.{11,140}?)(?:\s*\*/)?$")
 
 @dataclass(frozen=True)
 class Corpus:
-    """Real code: files as lines, the identifiers in them, and the words of their comments."""
+    """Real code: files as lines, those that export something, identifiers, words of comments, and folders' entries."""
 
     files: list[list[str]]
+    modules: list[list[str]]
     names: list[str]
     comments: list[list[str]]
+    folders: list[tuple[str, list[str]]]
 
 
 def load_corpus(work: Path, split: str) -> Corpus:
-    files: list[list[str]] = json.loads((work / "corpus.json").read_text(encoding="utf-8"))[split]
+    """The lines of one split; folders are names alone and come from both."""
+    corpus = json.loads((work / "corpus.json").read_text(encoding="utf-8"))
+    files: list[list[str]] = corpus[split]
     names: set[str] = set()
     comments: list[list[str]] = []
     for lines in files:
@@ -52,7 +56,8 @@ def load_corpus(work: Path, split: str) -> Corpus:
             comment = COMMENT.match(line)
             if comment and len(words := comment.group(1).split()) > 2:
                 comments.append(words)
-    return Corpus(files, sorted(name for name in names if re.search(r"[A-Z_]", name[1:])), comments)
+    modules = [lines for lines in files if sum(line.startswith("export ") for line in lines) > 1]
+    return Corpus(files, modules or files, sorted(name for name in names if re.search(r"[A-Z_]", name[1:])), comments, corpus["folders"])
 
 
 class Text:
@@ -63,6 +68,8 @@ class Text:
         self.pieces = pieces or WORDS
         self.name_parts = [part for piece in self.pieces if NAME_PART.fullmatch(part := piece.strip())]
         self.rng = random.Random(seed)
+        # Set by the conversation that is drawn: whether its names and texts are such as people write.
+        self.plain = False
 
     def chance(self, share: float) -> bool:
         return self.rng.random() < share
@@ -101,11 +108,13 @@ class Text:
 
     def identifier(self) -> str:
         kind = self.rng.random()
-        if kind < 0.45:
+        if kind < (0.06 if self.plain else 0.45):
             return self.pieced(2, 3)
-        return self.made_up() if kind < 0.65 else self.pick(self.corpus.names)
+        return self.made_up() if kind < (0.3 if self.plain else 0.65) else self.pick(self.corpus.names)
 
     def word(self) -> str:
+        if self.plain and self.chance(0.7):
+            return self.pick(WORDS)
         return self.pick(WORDS) if self.chance(0.4) else self.pieced()
 
     def junk(self, least: int = 1, most: int = 8) -> str:
@@ -150,14 +159,14 @@ class Text:
     def phrase(self, least: int = 2, most: int = 9) -> str:
         """Some words of a real comment, with now and then one that does not belong."""
         rng = self.rng
-        if rng.random() < 0.12:
+        if rng.random() < (0.02 if self.plain else 0.15):
             words = [self.word() for _ in range(rng.randint(least, most))]
         else:
             comment = rng.choice(self.corpus.comments)
             count = rng.randint(least, most)
             start = rng.randrange(max(1, len(comment) - count + 1))
             words = comment[start : start + count]
-        if rng.random() < 0.45:
+        if rng.random() < (0.2 if self.plain else 0.45):
             extra = rng.choice([self.junk, self.loose, self.loose, self.number, self.identifier])()
             words = [*words]
             words.insert(rng.randrange(len(words) + 1), self.decorated(extra))
@@ -175,7 +184,7 @@ class Text:
 
     def folder_part(self) -> str:
         kind = self.rng.random()
-        if kind < 0.5:
+        if kind < (0.7 if self.plain else 0.5):
             return self.pick(FOLDERS)
         return self.pick(WORDS) if kind < 0.7 else self.identifier() if kind < 0.8 else self.pieced()
 
@@ -185,7 +194,16 @@ class Text:
             base += self.pick(["-", "_", ".", ""]) + self.pick([self.pick(WORDS), self.letters(2, 6).lower()])
         return f"{base}.{self.pick(SUFFIXES)}"
 
+    def listing(self) -> tuple[str, list[str]]:
+        """A real folder and what is in it."""
+        return self.pick(self.corpus.folders)
+
     def path(self) -> str:
+        if self.chance(0.6 if self.plain else 0.15):
+            folder, entries = self.listing()
+            files = [name for name in entries if not name.endswith("/")]
+            if files:
+                return f"{folder}/{self.pick(files)}"
         return self.file_name() if self.chance(0.15) else f"{self.folder()}/{self.file_name()}"
 
     def code(self, count: int) -> list[str]:

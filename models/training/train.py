@@ -25,9 +25,9 @@ from torch import Tensor, multiprocessing
 from torch.nn import functional
 
 from .batches import IGNORED, Batches, Row, encode
+from .catalogue import FAMILIES
 from .episodes import Episodes
 from .evaluate import count_right, draw_rows
-from .families import FAMILIES
 from .model import Model
 from .text import Text, load_corpus
 from .tokenizer import pieces_of
@@ -36,13 +36,13 @@ from .weights import load_gguf
 WARMUP_STEPS = 100
 AVERAGE_DECAY = 0.998
 # Share of the time → tokens of the longest episode: short ones first, since they cost least and teach copying.
-CURRICULUM = ((0.45, 768), (1.0, 1280))
-# A token's row learns only from the few batches that hold it.
+CURRICULUM = ((0.3, 1024), (1.0, 2048))
+# A token's row learns only from the few batches that hold it, and must not fade meanwhile.
 EMBEDDING_RATE = 2.5
 CHECKPOINT_SECONDS = 180
 LOG_STEPS = 50
 EVALUATE_STEPS = 400
-EVALUATE_EACH = 24
+EVALUATE_EACH = 12
 
 
 def longest_at(progress: float) -> int:
@@ -65,8 +65,11 @@ class Trainer:
         self.model = load_gguf(args.source) if args.source else Model()
         self.average = copy.deepcopy(self.model)
         embedding, *rest = self.model.parameters()
-        groups = [{"params": [embedding], "scale": EMBEDDING_RATE}, {"params": rest, "scale": 1.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=args.rate, betas=(0.9, 0.95), weight_decay=0.05, foreach=True)
+        groups = [
+            {"params": [embedding], "scale": EMBEDDING_RATE, "weight_decay": 0.0},
+            {"params": rest, "scale": 1.0, "weight_decay": 0.05},
+        ]
+        self.optimizer = torch.optim.AdamW(groups, lr=args.rate, betas=(0.9, 0.95), foreach=True)
         self.step, self.tokens, self.before = 0, 0, 0.0
         if self.checkpoint.exists():
             self.resume()

@@ -27,6 +27,8 @@ BLOCK_TENSORS = {
     "ffn_up": "up",
     "ffn_down": "down",
 }
+# Says that texts are to be given as lower-case words, names taken apart.
+READS_WORDS = "amk.embedding.words"
 FILE_TYPES = {"f16": (GGMLQuantizationType.F16, 1), "q8_0": (GGMLQuantizationType.Q8_0, 7)}
 
 
@@ -104,12 +106,17 @@ def write_tokenizer(writer: GGUFWriter, tokenizer: Path, size: int) -> None:
     writer.add_chat_template(TEMPLATE)
 
 
-def write_gguf(model: Model, tokenizer: Path, target: Path, file_type: str = "q8_0") -> None:
-    """Writes the file beside its name first: a reader never sees half a model."""
+def write_gguf(
+    model: Model, tokenizer: Path, target: Path, file_type: str = "q8_0", name: str = "amk-embedded", pooled: bool = False
+) -> None:
+    """Writes the file beside its name first: a reader never sees half a model. `pooled` makes it an embedder."""
     kind, file_type_id = FILE_TYPES[file_type]
     partial = target.with_suffix(".partial")
     writer = GGUFWriter(str(partial), "llama")
-    writer.add_name("amk-embedded")
+    writer.add_name(name)
+    if pooled:
+        writer.add_pooling_type(gguf.PoolingType.MEAN)
+        writer.add_bool(READS_WORDS, True)
     writer.add_license("mit")
     writer.add_file_type(file_type_id)
     write_shape(writer, model.shape)

@@ -96,8 +96,26 @@ suite('the llama driver', () => {
   });
 
   test('tells what it runs', () => {
+    const { state, ...info } = driver.info;
+    assert.match(state.model, /^[0-9a-f]{64}$/);
+    assert.match(state.engine, /^llama\.cpp /);
     assert.deepEqual(
-      { ...driver.info, model: '', device: '', modelBytes: 0 },
+      { ...state, model: '', engine: '' },
+      {
+        model: '',
+        engine: '',
+        keyType: 'f16',
+        valueType: 'f16',
+        layers: 6,
+        keyValueHeads: 6 * 2,
+        headDim: 64,
+        valueHeadDim: 64,
+        flashAttention: true,
+        streams: 4,
+      },
+    );
+    assert.deepEqual(
+      { ...info, model: '', device: '', modelBytes: 0 },
       {
         driver: 'llama',
         model: '',

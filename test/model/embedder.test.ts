@@ -55,7 +55,7 @@ suite('the embedder on its model', () => {
     ];
     const vectors = await embedder.embed(blocks);
     for (const [index, question] of [
-      'Which code has to do with delete old login?',
+      'How do we delete old sessions?',
       'Where is PriceTable defined?',
       'How do we interpret the header?',
     ].entries()) {

@@ -33,7 +33,8 @@ suite('the kernel beside the editor', () => {
     await runCommand(editor.page, 'Agents: Run Agent');
     await pickMany(editor.page, 'Run Agent', ['scout']);
     await type(editor.page, 'Task for', 'Where is parseEntries defined?');
-    await notification(editor.page, /scout wants to/).waitFor();
+    // The status bar, and not the notification: another one, about agents of the last session, may hide that.
+    await editor.page.locator('.statusbar-item', { hasText: /needs? you/ }).waitFor();
     const kernels = await findKernels(editor.profile.extensions);
     assert.equal(kernels.length, 1);
     return kernels[0]!;

@@ -4,7 +4,7 @@
  * between two of them can it be closed. Text is data: control tokens written in it are never interpreted.
  */
 
-import type { LlamaEmbeddingContext, LlamaModel, Token as EngineToken } from 'node-llama-cpp';
+import type { LlamaEmbeddingContext, LlamaModel } from 'node-llama-cpp';
 import { KernelError, messageOf } from '../../shared/errors.js';
 import { AsyncDisposableStore } from '../../shared/lifecycle.js';
 import type { Embedder } from '../embedder.js';
@@ -110,25 +110,27 @@ class LlamaEmbedder implements Embedder {
   }
 
   async #embedOne(text: string): Promise<Float32Array> {
-    const tokens = this.#context.model.tokenize(this.#readsWords ? asWords(text) : text, false);
+    try {
+      return await this.#vectorOf(this.#readsWords ? asWords(text) : text);
+    } catch (error) {
+      const reason = this.#engine.takeComplaints() || messageOf(error);
+      throw new KernelError(
+        'deviceFailed',
+        `the engine cannot embed a text of ${text.length} characters: ${reason}`,
+        { cause: error },
+      );
+    }
+  }
+
+  async #vectorOf(text: string): Promise<Float32Array> {
+    const tokens = this.#context.model.tokenize(text, false);
     const sum = new Float32Array(this.dimensions);
     for (let start = 0; start < tokens.length; start += this.#pieceTokens) {
       const piece = tokens.slice(start, start + this.#pieceTokens);
-      addScaled(sum, await this.#vectorOf(piece), piece.length);
+      const { vector } = await this.#context.getEmbeddingFor(piece);
+      addScaled(sum, normalised(Float32Array.from(vector)), piece.length);
     }
     return normalised(sum);
-  }
-
-  async #vectorOf(tokens: EngineToken[]): Promise<Float32Array> {
-    try {
-      const { vector } = await this.#context.getEmbeddingFor(tokens);
-      return normalised(Float32Array.from(vector));
-    } catch (error) {
-      const reason = this.#engine.takeComplaints() || messageOf(error);
-      throw new KernelError('deviceFailed', `the engine cannot embed ${tokens.length} tokens: ${reason}`, {
-        cause: error,
-      });
-    }
   }
 }
 
