@@ -7,7 +7,7 @@ from .lookups import key_value, recall, remembered
 LEVELS = 5
 FAMILIES: dict[str, Family] = {
     **SINGLE,
-    **{f"keyValue{levels}": Family(key_value(levels), 0.35) for levels in range(LEVELS)},
+    **{f"keyValue{levels}": Family(key_value(levels), 0.7) for levels in range(LEVELS)},
     "recall": Family(recall, 1.4),
     "remembered": Family(remembered, 0.6),
     "handoff": Family(handoff, 1.8),

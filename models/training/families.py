@@ -370,16 +370,16 @@ def single(draw: Callable[[Text], Task]) -> Draw:
 
 
 SINGLE = {
-    "where": Family(single(where), 2.6),
-    "todo": Family(single(todo), 2.6),
-    "exports": Family(single(exports), 5.0),
+    "where": Family(single(where), 2.2),
+    "todo": Family(single(todo), 2.4),
+    "exports": Family(single(exports), 4.0),
     "rename": Family(single(rename), 1.2),
     "run": Family(single(run), 1.4),
-    "list": Family(single(list_folder), 2.4),
-    "count": Family(single(count_matches), 0.5),
-    "twoStep": Family(single(two_step), 0.7),
+    "list": Family(single(list_folder), 2.0),
+    "count": Family(single(count_matches), 0.8),
+    "twoStep": Family(single(two_step), 0.9),
     "repeat": Family(single(repeat), 1.2),
-    "impossible": Family(single(impossible), 0.4),
+    "impossible": Family(single(impossible), 0.7),
     "denied": Family(single(refused), 0.5),
     "failed": Family(single(failed), 0.5),
 }

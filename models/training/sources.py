@@ -262,7 +262,7 @@ def draw_real(text: Text, path: str) -> Source:
     files = text.corpus.modules if text.chance(0.7) else text.corpus.files
     lines = [line for line in text.pick(files) if not AMBIGUOUS.match(line)]
     if text.chance(0.6):
-        start = text.rng.randrange(len(lines))
+        start = text.rng.randrange(max(1, len(lines)))
         lines = lines[start : start + text.rng.randint(8, 90)]
     if text.chance(0.35):
         insert_all(text, lines, [todo_line(text) for _ in range(text.rng.choice([1, 1, 2, 3]))])

@@ -190,10 +190,10 @@ class Trainer:
             print(f"  exact [calls, answer]: {json.dumps(shares)}", flush=True)
 
 
-def work(rank: int, args: argparse.Namespace) -> None:
+def work(rank: int, args: argparse.Namespace, rendezvous: Path) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
-    distributed.init_process_group("gloo", rank=rank, world_size=args.workers)
+    distributed.init_process_group("gloo", f"file://{rendezvous}", rank=rank, world_size=args.workers)
     Trainer(args, rank).run()
     distributed.destroy_process_group()
 
@@ -208,10 +208,12 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=5120, help="tokens of a batch of one worker")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
-    os.environ.setdefault("MASTER_PORT", "29511")
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    multiprocessing.spawn(work, args=(args,), nprocs=args.workers)
+    rendezvous = args.work.resolve() / f"rendezvous.{os.getpid()}"
+    try:
+        multiprocessing.spawn(work, args=(args, rendezvous), nprocs=args.workers)
+    finally:
+        rendezvous.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
