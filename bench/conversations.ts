@@ -24,7 +24,8 @@ interface HeldOut {
 
 const file = new URL('../../models/training/heldout.json', import.meta.url);
 
-const tools: readonly ToolSignature[] = Object.entries({
+/** The kernel's tools as short as a model can be told of them. */
+export const bareTools: readonly ToolSignature[] = Object.entries({
   read_file: ['path'],
   list_dir: ['path'],
   search: ['query'],
@@ -49,7 +50,7 @@ export async function heldOutConversations(
     if (conversations.length === count) break;
     if (messages.length === 0) messages.push({ role: 'system', content: system });
     messages.push(...tasks.flatMap(messagesOf));
-    if (driver.tokenize(driver.render(messages, tools)).length < leastTokens) continue;
+    if (driver.tokenize(driver.render(messages, bareTools)).length < leastTokens) continue;
     conversations.push(tokenised(driver, messages));
     messages = [];
   }
@@ -74,7 +75,7 @@ function tokenised(driver: InferenceDriver, messages: readonly ChatMessage[]): C
   let text = '';
   for (const [index, { role }] of messages.entries()) {
     if (role !== 'assistant') continue;
-    const prompt = driver.render(messages.slice(0, index), tools);
+    const prompt = driver.render(messages.slice(0, index), bareTools);
     const piece = driver.tokenize(prompt.slice(text.length));
     const answerEnd = text === '' ? -1 : piece.findIndex((token) => driver.isEndOfTurn(token));
     tokens.push(...piece);

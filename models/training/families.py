@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .chat import Call, Task
-from .search import draw_hits
+from .search import Hits, draw_hits
 from .sources import Source, draw_source
 from .text import WORDS, Text
 from .wording import quoted, request
@@ -61,17 +61,24 @@ def unlucky(text: Text, verb: str, thing: str, capability: str, path: str) -> tu
     return None
 
 
-def where(text: Text) -> Task:
+def searching(text: Text, family: str, emptiness: float, answer: Callable[[str, Hits], str]) -> Task:
+    """One search for a name, and what its hits say."""
     name = text.identifier()
-    asked = request(text, "where", x=quoted(text, name))
+    asked = request(text, family, x=quoted(text, name))
     bad = unlucky(text, "search", "", "fs.read", ".")
     if bad:
-        return Task("where", asked, [Call("search", {"query": name}, bad[0])], bad[1])
-    if text.chance(0.06):
-        return Task("where", asked, [Call("search", {"query": name}, "no matches")], nowhere(name))
+        return Task(family, asked, [Call("search", {"query": name}, bad[0])], bad[1])
+    if text.chance(emptiness):
+        return Task(family, asked, [Call("search", {"query": name}, "no matches")], nowhere(name))
     hits = draw_hits(text, name)
-    answer = f"`{name}` is defined in {hits.defined[0]}:{hits.defined[1]}." if hits.defined else not_defined(name)
-    return Task("where", asked, [Call("search", {"query": name}, hits.shown)], answer)
+    return Task(family, asked, [Call("search", {"query": name}, hits.shown)], answer(name, hits))
+
+
+def where(text: Text) -> Task:
+    def answer(name: str, hits: Hits) -> str:
+        return f"`{name}` is defined in {hits.defined[0]}:{hits.defined[1]}." if hits.defined else not_defined(name)
+
+    return searching(text, "where", 0.06, answer)
 
 
 def nowhere(name: str) -> str:
@@ -269,16 +276,10 @@ def entry(text: Text) -> str:
 
 
 def count_matches(text: Text) -> Task:
-    name = text.identifier()
-    asked = request(text, "count", x=quoted(text, name))
-    bad = unlucky(text, "search", "", "fs.read", ".")
-    if bad:
-        return Task("count", asked, [Call("search", {"query": name}, bad[0])], bad[1])
-    if text.chance(0.1):
-        return Task("count", asked, [Call("search", {"query": name}, "no matches")], nowhere(name))
-    hits = draw_hits(text, name)
-    answer = f"`{name}` matches {hits.count} line{'s' if hits.count != 1 else ''}."
-    return Task("count", asked, [Call("search", {"query": name}, hits.shown)], answer)
+    def answer(name: str, hits: Hits) -> str:
+        return f"`{name}` matches {hits.count} line{'s' if hits.count != 1 else ''}."
+
+    return searching(text, "count", 0.1, answer)
 
 
 def two_step(text: Text) -> Task:

@@ -7,8 +7,6 @@ The first form draws from the generator, over code and identifiers that training
 work folder whose corpus to take); the second asks about the files of a folder, with results as the tools give them.
 """
 
-import argparse
-import json
 import random
 import re
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ from tokenizers import Tokenizer
 from .batches import encode
 from .catalogue import FAMILIES
 from .chat import TOOLS, Call, Episode, Task
+from .drawing import options, write
 from .episodes import Episodes
 from .families import exports_answer, todo_answer
 from .outline import page
@@ -89,12 +88,7 @@ def asked(folder: Path, seed: int) -> Iterator[Episode]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("target", type=Path)
-    parser.add_argument("--work", type=Path, default=Path(".cache/training"))
-    parser.add_argument("--corpus", type=Path, help="work folder of the corpus, where it is another one")
-    parser.add_argument("--each", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=2_000_000)
+    parser = options(__doc__, 20, 2_000_000)
     parser.add_argument("--folder", type=Path, help="ask about the files of this folder instead")
     args = parser.parse_args()
     source = (
@@ -103,8 +97,7 @@ def main() -> None:
         else drawn(args.work, args.corpus or args.work, args.each, args.seed)
     )
     episodes = [asdict(episode) for episode in source]
-    lines = ",\n".join(json.dumps(episode, ensure_ascii=False) for episode in episodes)
-    args.target.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    write(args.target, episodes)
     print(f"{args.target}: {len(episodes)} episodes, {args.target.stat().st_size} bytes")
 
 

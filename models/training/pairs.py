@@ -6,8 +6,6 @@ A block is what the store keeps of a conversation: some lines of a file, a searc
 question avoids the block's own words where the table of synonyms has others.
 """
 
-import argparse
-import json
 import random
 import re
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from .drawing import options, write
 from .lookups import fact, noise
 from .outline import DECLARING
 from .search import draw_hits
@@ -235,18 +234,12 @@ def unique(pair: Pair, others: list[Pair]) -> bool:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("target", type=Path)
-    parser.add_argument("--work", type=Path, default=Path(".cache/training"))
-    parser.add_argument("--corpus", type=Path, help="work folder of the corpus, where it is another one")
-    parser.add_argument("--each", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=3_000_000)
+    parser = options(__doc__, 60, 3_000_000)
     args = parser.parse_args()
     tokenizer = Tokenizer.from_file(str(args.work / "tokenizer.json"))
     pairs = Pairs(Text(load_corpus(args.corpus or args.work, "heldout"), pieces_of(tokenizer), args.seed))
     drawn = [{"kind": pair.kind, "query": pair.query, "block": pair.block} for pair in distinct(pairs, args.each)]
-    lines = ",\n".join(json.dumps(pair, ensure_ascii=False) for pair in drawn)
-    args.target.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    write(args.target, drawn)
     print(f"{args.target}: {len(drawn)} pairs, {args.target.stat().st_size} bytes")
 
 

@@ -8,32 +8,13 @@ import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type {
-  ChatMessage,
-  InferenceDriver,
-  Sampling,
-  Slot,
-  StepWork,
-  Token,
-  ToolSignature,
-} from '../../src/hal/driver.js';
+import type { ChatMessage, InferenceDriver, Sampling, Slot, StepWork, Token } from '../../src/hal/driver.js';
+import { bareTools as tools } from '../../bench/conversations.js';
 import { createLlamaDriver } from '../../src/hal/llama/llamaDriver.js';
 import { KernelError, type ErrorCode } from '../../src/shared/errors.js';
 import { defaultEngineSettings, type EngineSettings } from '../../src/shared/settings.js';
 
 const embeddedModel = fileURLToPath(new URL('../../../models/amk-embedded.gguf', import.meta.url));
-
-const tools: readonly ToolSignature[] = Object.entries({
-  read_file: ['path'],
-  list_dir: ['path'],
-  search: ['query'],
-  edit_file: ['path', 'find', 'replace'],
-  run: ['command'],
-}).map(([name, keys]) => ({
-  name,
-  description: '',
-  parameters: Object.fromEntries(keys.map((key) => [key, { description: '' }])),
-}));
 
 const system: ChatMessage = { role: 'system', content: 'You are a coding agent.' };
 const ask = (content: string): readonly ChatMessage[] => [system, { role: 'user', content }];
