@@ -50,6 +50,14 @@ const bundles = [
   { ...node, ...requireShim, format: 'esm', entryPoints: { sandboxWorker: 'src/kernel/sandbox/worker.ts' } },
   { ...node, ...requireShim, format: 'esm', entryPoints: { codecWorker: 'src/kernel/kv/codecWorker.ts' } },
   { ...node, ...requireShim, format: 'esm', entryPoints: { reaper: 'src/hal/reaper.ts' } },
+  {
+    ...node,
+    ...requireShim,
+    format: 'esm',
+    entryPoints: { modelPull: 'src/hal/llama/modelPull.ts' },
+    external: ['node-llama-cpp'],
+  },
+  { ...node, ...requireShim, format: 'esm', entryPoints: { stateTool: 'src/kernel/stateTool.ts' } },
   { ...node, ...requireShim, format: 'esm', entryPoints: { cli: 'src/cli/main.ts' } },
   {
     ...node,

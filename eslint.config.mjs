@@ -85,6 +85,7 @@ export default tseslint.config(
       'src/hal/runtimeFolder.ts',
       'src/hal/processTree.ts',
       'src/hal/llama/modelFile.ts',
+      'src/hal/llama/pulledFiles.ts',
       'src/client/userDirs.ts',
       'src/client/runningKernels.ts',
       'src/kernel/main.ts',

@@ -6,8 +6,9 @@
 import { parseGrantSpec, type GrantSpec } from '../shared/capability.js';
 import { KernelError } from '../shared/errors.js';
 import { gpuChoices, type EngineSettings } from '../shared/settings.js';
+import { parseModel, type ModelPullCommand } from './modelCommand.js';
 import { isControlKind, parseControl, type ControlCommand } from './controlCommandLine.js';
-import type { HelpTopic } from './help.js';
+import { isTopic, type HelpTopic } from './help.js';
 import { flag, readOptions, text, texts } from './readOptions.js';
 
 export interface RunCommand {
@@ -30,6 +31,7 @@ export interface RunCommand {
 export type Command =
   | RunCommand
   | ControlCommand
+  | ModelPullCommand
   | { readonly kind: 'help'; readonly topic: HelpTopic }
   | { readonly kind: 'version' };
 
@@ -55,12 +57,14 @@ export function parseCommandLine(argv: readonly string[], cwd: string): Command 
     case 'help':
     case '--help':
     case '-h':
-      return { kind: 'help', topic: rest[0] === 'run' || isControlKind(rest[0]) ? rest[0] : 'amk' };
+      return { kind: 'help', topic: isTopic(rest[0]) ? rest[0] : 'amk' };
     case '--version':
     case '-V':
       return { kind: 'version' };
     case 'run':
       return parseRun(rest, cwd);
+    case 'model':
+      return parseModel(rest);
     default:
       if (isControlKind(first)) return parseControl(first, rest);
       throw new KernelError(

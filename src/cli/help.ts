@@ -8,6 +8,7 @@ Usage:
   amk ps                                list the agents of all running kernels
   amk stop | pause | resume PID …       end agents, withhold the device from them, give it back
   amk renice PID … --nice N             change their share of the device
+  amk model pull URI                    download a model file
   amk help COMMAND                      what a command understands
   amk --version
 
@@ -109,6 +110,27 @@ Examples:
   amk renice 2 4 --class batch
 `;
 
+const model = `Usage: amk model pull [options] URI
+
+Downloads a model file in GGUF format and checks it. Interrupted, the same command goes on where it was; a file that is
+there already is not fetched again.
+
+  hf:USER/MODEL:QUANT        of a Hugging Face repository the file of that quantisation, for example
+                             hf:Qwen/Qwen2.5-Coder-7B-Instruct-GGUF:Q4_K_M
+  hf:USER/MODEL/FILE.gguf    one file of it; #BRANCH may follow
+  https://…                  any other address
+
+Options:
+      --dir DIR          folder to put it into (default: the models folder of this user)
+      --sha256 HEX       checksum that it must have (default: what the repository publishes)
+      --json             one JSON document on stdout
+  -h, --help
+
+HF_ENDPOINT names another server for hf:, HF_TOKEN opens repositories that need one.
+
+Exit status: 0 it is there and as it should be · 1 not so · 2 wrong usage · 130 interrupted
+`;
+
 export const helpTexts = {
   amk,
   run,
@@ -118,6 +140,10 @@ export const helpTexts = {
   pause: steer('pause'),
   resume: steer('resume'),
   renice,
+  model,
 } as const;
 
 export type HelpTopic = keyof typeof helpTexts;
+
+export const isTopic = (word: string | undefined): word is HelpTopic =>
+  word !== undefined && Object.hasOwn(helpTexts, word);

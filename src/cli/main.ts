@@ -6,12 +6,13 @@
 
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { kernelFolders, workspaceStateFolder } from '../client/userDirs.js';
+import { kernelFolders, modelsFolder, workspaceStateFolder } from '../client/userDirs.js';
 import { KernelError } from '../shared/errors.js';
 import type { Disposable } from '../shared/lifecycle.js';
 import { parseCommandLine, type Command } from './commandLine.js';
 import { steer, type ControlHost } from './control.js';
 import { helpTexts } from './help.js';
+import { pullModel } from './model.js';
 import { ps } from './ps.js';
 import { exitStatus } from './report.js';
 import { errorLine, run, type RunHost } from './run.js';
@@ -101,6 +102,15 @@ async function execute(command: Command): Promise<number> {
       return exitStatus.ok;
     case 'run':
       return run(command, host());
+    case 'modelPull':
+      return pullModel(command, {
+        pullPath: fileURLToPath(new URL('./modelPull.js', import.meta.url)),
+        modelsFolder: modelsFolder(),
+        writeResult,
+        writeProgress: (text) => process.stderr.write(text),
+        isWatched: process.stderr.isTTY,
+        onInterrupt,
+      });
     case 'top':
       return top(command, controlHost());
     case 'ps':

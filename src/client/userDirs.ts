@@ -29,7 +29,7 @@ export function kernelFolders(facts: UserFacts = systemFacts()): readonly [strin
   const forced = set(env['AMK_RUNTIME_DIR']);
   if (forced !== undefined) return [forced];
   if (platform === 'win32') {
-    return [win32.join(set(env['LOCALAPPDATA']) ?? win32.join(home, 'AppData', 'Local'), ...below)];
+    return [win32.join(localAppData(facts), ...below)];
   }
   if (platform === 'darwin') return [posix.join(home, 'Library', 'Application Support', ...below)];
   const state = absolute(env['XDG_STATE_HOME']) ?? posix.join(home, '.local', 'state');
@@ -54,16 +54,27 @@ export function workspaceStateFolder(workspace: string, facts: UserFacts = syste
   const paths = platform === 'win32' ? win32 : posix;
   const forced = set(env['AMK_STATE_DIR']);
   if (forced !== undefined) return paths.join(forced, name);
-  if (platform === 'win32') {
-    const data = set(env['LOCALAPPDATA']) ?? paths.join(home, 'AppData', 'Local');
-    return paths.join(data, 'agentic-microkernel', 'workspaces', name);
-  }
+  if (platform === 'win32') return paths.join(localAppData(facts), 'agentic-microkernel', 'workspaces', name);
   const state =
     platform === 'darwin'
       ? paths.join(home, 'Library', 'Application Support')
       : (absolute(env['XDG_STATE_HOME']) ?? paths.join(home, '.local', 'state'));
   return paths.join(state, 'agentic-microkernel', 'workspaces', name);
 }
+
+/** Where models are that a person had downloaded. */
+export function modelsFolder(facts: UserFacts = systemFacts()): string {
+  const { platform, env, home } = facts;
+  if (platform === 'win32') return win32.join(localAppData(facts), 'agentic-microkernel', 'models');
+  const data =
+    platform === 'darwin'
+      ? posix.join(home, 'Library', 'Application Support')
+      : (absolute(env['XDG_DATA_HOME']) ?? posix.join(home, '.local', 'share'));
+  return posix.join(data, 'agentic-microkernel', 'models');
+}
+
+const localAppData = ({ env, home }: UserFacts): string =>
+  set(env['LOCALAPPDATA']) ?? win32.join(home, 'AppData', 'Local');
 
 /** An empty variable is as good as none. */
 const set = (value: string | undefined): string | undefined => (value === '' ? undefined : value);

@@ -41,6 +41,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
     'src/hal/processTree.ts',
     'src/hal/runtimeFolder.ts',
     'src/hal/llama/modelFile.ts',
+    'src/hal/llama/pulledFiles.ts',
     'src/client/userDirs.ts',
   ],
   'node:fs/promises': [
@@ -49,6 +50,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
     'src/hal/fileCalls.ts',
     'src/hal/processIdentity.ts',
     'src/hal/llama/modelFile.ts',
+    'src/hal/llama/pulledFiles.ts',
     'src/cli/main.ts',
     'src/hal/runtimeFolder.ts',
     'src/client/runningKernels.ts',

@@ -84,6 +84,11 @@ suite('the command line', () => {
       ['renice', '-n', '-20', '-c', 'batch', '3', '4'],
       { kind: 'renice', kernel: undefined, pids: [3, 4], nice: -20, class: 'batch' },
     ],
+    [
+      ['model', 'pull', 'hf:me/tiny:Q8_0', '--dir', 'models'],
+      { kind: 'modelPull', uri: 'hf:me/tiny:Q8_0', folder: 'models', sha256: undefined, json: false },
+    ],
+    [['help', 'model'], { kind: 'help', topic: 'model' }],
   ];
   for (const [argv, expected] of others) {
     test(`amk ${argv.join(' ')}`, () => assert.deepEqual(parse(...argv), expected));
@@ -103,6 +108,14 @@ suite('the command line', () => {
     [['renice', '3', '--nice', '20'], '--nice is from -20 to 19, not "20"'],
     [['renice', '3', '--nice', '-21'], '--nice is from -20 to 19, not "-21"'],
     [['renice', '3', '--class', 'idle'], '--class is one of interactive, normal, batch, not "idle"'],
+    [['model'], 'amk model pull URI'],
+    [['model', 'push'], 'unknown: amk model push'],
+    [['model', 'pull'], 'there is no model to pull'],
+    [
+      ['model', 'pull', 'tiny.gguf'],
+      '"tiny.gguf" is not hf:USER/MODEL:QUANT, hf:USER/MODEL/FILE.gguf or an address',
+    ],
+    [['model', 'pull', 'hf:me/tiny', '--sha256', '12'], '--sha256 is 64 hexadecimal digits'],
     [['ps', '--once'], "unknown option '--once'"],
     [['run', ' '], 'a task is empty'],
     [['run', '--fast', 'x'], "unknown option '--fast'"],

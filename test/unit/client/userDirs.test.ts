@@ -1,7 +1,7 @@
 // Where kernels are looked for, system by system; nothing of this machine is asked.
 
 import assert from 'node:assert/strict';
-import { kernelFolders, type UserFacts } from '../../../src/client/userDirs.js';
+import { kernelFolders, modelsFolder, type UserFacts } from '../../../src/client/userDirs.js';
 
 const facts = (differences: Partial<UserFacts>, ...privateFolders: string[]): UserFacts => ({
   platform: 'linux',
@@ -58,5 +58,23 @@ suite('the folders where kernels are found', () => {
 
   test('this machine has at least one', () => {
     assert.ok(kernelFolders()[0].length > 0);
+  });
+});
+
+suite('the folder of downloaded models', () => {
+  test('is where the system keeps the data of programs', () => {
+    assert.equal(modelsFolder(facts({})), '/home/me/.local/share/agentic-microkernel/models');
+    assert.equal(
+      modelsFolder(facts({ env: { XDG_DATA_HOME: '/data' } })),
+      '/data/agentic-microkernel/models',
+    );
+    assert.equal(
+      modelsFolder(facts({ platform: 'darwin', home: '/Users/me' })),
+      '/Users/me/Library/Application Support/agentic-microkernel/models',
+    );
+    assert.equal(
+      modelsFolder(facts({ platform: 'win32', env: { LOCALAPPDATA: 'C:\\data' } })),
+      'C:\\data\\agentic-microkernel\\models',
+    );
   });
 });
