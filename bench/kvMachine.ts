@@ -9,7 +9,7 @@ import { createLlamaDriver } from '../src/hal/llama/llamaDriver.js';
 import { createScratch } from '../src/hal/scratch.js';
 import { SwapSpace } from '../src/kernel/kv/swapSpace.js';
 import { calibrate } from '../src/kernel/scheduler/calibration.js';
-import { noUsage, type Client, type DeviceUsage, type Turn } from '../src/kernel/scheduler/job.js';
+import { noUsage, type Client, type DeviceUsage, type Edit, type Turn } from '../src/kernel/scheduler/job.js';
 import { createEntity, type Entity } from '../src/kernel/scheduler/runQueue.js';
 import { Scheduler } from '../src/kernel/scheduler/scheduler.js';
 import type { StepCost } from '../src/kernel/scheduler/stepCost.js';
@@ -65,10 +65,12 @@ export async function timed(work: () => Promise<unknown>): Promise<number> {
 /** Computes a prompt and its first token. */
 class FirstToken implements Turn {
   readonly tokens: readonly Token[];
+  readonly edits: readonly Edit[];
   readonly sampling: Sampling = { temperature: 0, constraint: undefined };
 
-  constructor(tokens: readonly Token[]) {
+  constructor(tokens: readonly Token[], edits: readonly Edit[]) {
     this.tokens = tokens;
+    this.edits = edits;
   }
 
   accept(): 'done' {
@@ -93,7 +95,7 @@ export class BenchClient implements Client {
 export interface Machine {
   readonly scheduler: Scheduler;
   /** Until the first token of an answer to this prompt. */
-  readonly firstToken: (client: Client, prompt: readonly Token[]) => Promise<void>;
+  readonly firstToken: (client: Client, prompt: readonly Token[], edits?: readonly Edit[]) => Promise<void>;
 }
 
 /** The product's scheduler on this device, with memory that state can move to, for as long as the body lasts. */
@@ -107,8 +109,8 @@ export async function withScheduler<T>(
   try {
     return await body({
       scheduler,
-      firstToken: (client, prompt) =>
-        scheduler.compute(client, new FirstToken(prompt), new AbortController().signal),
+      firstToken: (client, prompt, edits = []) =>
+        scheduler.compute(client, new FirstToken(prompt, edits), new AbortController().signal),
     });
   } finally {
     await scheduler.stop();

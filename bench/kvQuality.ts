@@ -59,6 +59,8 @@ export async function measureQuality(model: string): Promise<QualityByQuantisati
     gpu: false,
     progressLogs: false,
     logLevel: LlamaLogLevel.error,
+    // Its own way is stdout, which is for the result.
+    logger: (_, message) => process.stderr.write(message),
     maxThreads: threadCount(0),
   });
   const loaded = await llama.loadModel({ modelPath: model, defaultContextFlashAttention: true });

@@ -44,6 +44,11 @@ export class DurableFolder {
     return folder;
   }
 
+  /** To look at what is there, also beside whoever uses it: nothing is made and nothing cleared away. */
+  static toRead(path: string, calls: FileCalls): Pick<DurableFolder, 'path' | 'list' | 'read'> {
+    return new DurableFolder(path, calls);
+  }
+
   /** Every file, sorted by name. */
   async list(): Promise<readonly FileFacts[]> {
     const files = await this.#do('the folder', () => this.#calls.list(this.path));

@@ -1,7 +1,8 @@
 /**
  * A file that grows at its end. An append resolves when its bytes outlive a power cut; those who append at the same
  * time share one flush. An append that failed left nothing behind, unless the flush itself failed: then nobody knows
- * what the disk holds, and the log takes nothing more.
+ * what the disk holds, and the log takes nothing more. A write without a flush outlives the process alone, and is
+ * durable with the next append.
  */
 
 import { invariant, type KernelError } from '../shared/errors.js';
@@ -11,6 +12,7 @@ import { writeAll } from './openFile.js';
 
 interface Append {
   readonly bytes: Uint8Array;
+  readonly isFlushed: boolean;
   readonly resolve: () => void;
   readonly reject: (error: KernelError) => void;
 }
@@ -22,6 +24,8 @@ export class DurableLog implements AsyncDisposable {
   #queue: Append[] = [];
   #writing: Promise<void> | undefined;
   #bytes: number;
+  /** With the operating system: {@link bytes}, and what no append has flushed yet. */
+  #written: number;
   #flushes = 0;
   #failure: KernelError | undefined;
   #isClosed = false;
@@ -31,6 +35,7 @@ export class DurableLog implements AsyncDisposable {
     this.#file = file;
     this.#name = name;
     this.#bytes = bytes;
+    this.#written = bytes;
   }
 
   /** What is durable. */
@@ -48,10 +53,22 @@ export class DurableLog implements AsyncDisposable {
    * @throws KernelError `storageFull`, `storageFailed`
    */
   append(bytes: Uint8Array): Promise<void> {
+    return this.#enqueue(bytes, true);
+  }
+
+  /**
+   * Resolves when the bytes outlive this process, in the order of all calls. No append that fails takes them back.
+   * @throws KernelError `storageFull`, `storageFailed`
+   */
+  write(bytes: Uint8Array): Promise<void> {
+    return this.#enqueue(bytes, false);
+  }
+
+  #enqueue(bytes: Uint8Array, isFlushed: boolean): Promise<void> {
     invariant(!this.#isClosed, `append to the closed log ${this.#name}`);
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
-      this.#queue.push({ bytes, resolve, reject });
+      this.#queue.push({ bytes, isFlushed, resolve, reject });
       this.#writing ??= this.#writeQueue();
     });
   }
@@ -61,7 +78,11 @@ export class DurableLog implements AsyncDisposable {
     if (this.#isClosed) return;
     this.#isClosed = true;
     await this.#writing;
-    await this.#file.close();
+    try {
+      if (this.#written > this.#bytes && this.#failure === undefined) await this.#file.sync();
+    } finally {
+      await this.#file.close();
+    }
   }
 
   async #writeQueue(): Promise<void> {
@@ -70,7 +91,8 @@ export class DurableLog implements AsyncDisposable {
     while (this.#queue.length > 0) {
       const batch = this.#queue;
       this.#queue = [];
-      const failure = await this.#write(Buffer.concat(batch.map(({ bytes }) => bytes)));
+      const isFlushed = batch.some((each) => each.isFlushed);
+      const failure = await this.#write(Buffer.concat(batch.map(({ bytes }) => bytes)), isFlushed);
       if (failure === undefined) {
         for (const { resolve } of batch) resolve();
         continue;
@@ -82,19 +104,21 @@ export class DurableLog implements AsyncDisposable {
     this.#writing = undefined;
   }
 
-  async #write(bytes: Uint8Array): Promise<KernelError | undefined> {
+  async #write(bytes: Uint8Array, isFlushed: boolean): Promise<KernelError | undefined> {
     try {
       await writeAll(this.#file, bytes);
     } catch (error) {
       return await this.#takeBack(storageError(error, this.#name));
     }
+    this.#written += bytes.length;
+    if (!isFlushed) return undefined;
     try {
       await this.#file.sync();
     } catch (error) {
       this.#failure = storageError(error, this.#name);
       return this.#failure;
     }
-    this.#bytes += bytes.length;
+    this.#bytes = this.#written;
     this.#flushes += 1;
     return undefined;
   }
@@ -102,7 +126,7 @@ export class DurableLog implements AsyncDisposable {
   /** Cuts off what was half written, so that the next append begins where the last good one ended. */
   async #takeBack(failure: KernelError): Promise<KernelError> {
     try {
-      await this.#file.truncate(this.#bytes);
+      await this.#file.truncate(this.#written);
       await this.#file.sync();
     } catch (error) {
       this.#failure = storageError(error, this.#name);

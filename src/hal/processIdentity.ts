@@ -26,10 +26,10 @@ export const systemProcesses: Processes = {
     started: (await linuxStart(process.pid)) ?? String(Math.round(performance.timeOrigin)),
   }),
   isRunning: async ({ pid, started }) => {
-    if (!exists(pid)) return false;
+    if (!processExists(pid)) return false;
     if (process.platform === 'linux') {
       const found = await linuxStart(pid);
-      return found === undefined ? exists(pid) : found === started;
+      return found === undefined ? processExists(pid) : found === started;
     }
     const found = await startMs(pid);
     return found === undefined || Math.abs(found - Number(started)) < startToleranceMs;
@@ -39,7 +39,8 @@ export const systemProcesses: Processes = {
 /** A process reads its own start a moment after the system notes it, which may keep whole seconds only. */
 const startToleranceMs = 5_000;
 
-function exists(pid: number): boolean {
+/** Whether there is a process with that number, whosever it is. */
+export function processExists(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

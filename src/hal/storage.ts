@@ -7,9 +7,9 @@
 import { join } from 'node:path';
 import { DurableFolder, assertName } from './durableFolder.js';
 import { systemFileCalls, type FileCalls } from './fileCalls.js';
-import { storageError } from './fileErrors.js';
+import { hasCode, storageError } from './fileErrors.js';
 import { systemProcesses, type Processes } from './processIdentity.js';
-import { takeLock } from './storageLock.js';
+import { lockHolder, takeLock } from './storageLock.js';
 
 export interface StorageOptions {
   /** Absolute path; made when missing. */
@@ -59,4 +59,23 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     freeBytes: () => explained(() => calls.freeBytes(path)),
     [Symbol.asyncDispose]: () => explained(async () => await lock[Symbol.asyncDispose]()),
   };
+}
+
+/** The folder of a kernel's part, for whoever only looks; and who uses the storage meanwhile. */
+export interface StorageView {
+  readonly usedBy: number | undefined;
+  folder(name: string): Pick<DurableFolder, 'path' | 'list' | 'read'>;
+}
+
+/** Looks at a storage, also while a kernel uses it. Undefined where there is none. @throws KernelError `storageFailed` */
+export async function viewStorage(path: string): Promise<StorageView | undefined> {
+  const parts = { calls: systemFileCalls, processes: systemProcesses };
+  try {
+    await systemFileCalls.list(path);
+    const usedBy = await lockHolder(join(path, lockName), parts);
+    return { usedBy, folder: (name) => DurableFolder.toRead(join(path, name), systemFileCalls) };
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw storageError(error, `the store ${path}`);
+  }
 }

@@ -45,6 +45,12 @@ export async function takeLock(path: string, owner: string, parts: LockParts): P
   throw new KernelError('storeLocked', `${owner} is being opened by several processes at once`);
 }
 
+/** The process that holds the lock, if one does. */
+export async function lockHolder(path: string, { calls, processes }: LockParts): Promise<number | undefined> {
+  const holder = parseHolder((await read(path, calls)) ?? '');
+  return holder !== undefined && (await processes.isRunning(holder)) ? holder.pid : undefined;
+}
+
 async function takeOver(
   path: string,
   { found, own }: { readonly found: string; readonly own: string },

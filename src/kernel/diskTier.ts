@@ -6,7 +6,9 @@
  */
 
 import type { StateFacts, Token } from '../hal/driver.js';
+import type { AgentState } from '../shared/agentState.js';
 import { messageOf } from '../shared/errors.js';
+import type { Disposable } from '../shared/lifecycle.js';
 import { minSnapshotGrowth, minSnapshotTokens } from '../shared/limits.js';
 import type { LogLevel } from '../shared/protocol.js';
 import type { Quantisation } from '../shared/settings.js';
@@ -15,9 +17,11 @@ import type { AgentJournal } from './agent/loop.js';
 import type { AgentSnapshots } from './agentTable.js';
 import type { Scheduler } from './scheduler/scheduler.js';
 import type { CodecPool } from './kv/codecPool.js';
+import { kindOfState } from './kv/snapshot.js';
 import { parseStateFile } from './kv/stateFile.js';
 import type { SnapshotStore } from './kv/store.js';
 import type { ParkedState, SwapSpace } from './kv/swapSpace.js';
+import { copyState, linkState, type StateCopy } from './stateCopy.js';
 
 /** The memory tier's folder. `Scratch` of the HAL is one. */
 export interface TierFiles {
@@ -50,11 +54,13 @@ export class DiskTier implements AgentSnapshots, AsyncDisposable {
   readonly #parts: DiskTierParts;
   readonly #kept = new Map<Agent, Kept>();
   readonly #taking = new Map<Agent, Promise<void>>();
+  readonly #evicted: Disposable;
   #count = 0;
   #isClosed = false;
 
   constructor(parts: DiskTierParts) {
     this.#parts = parts;
+    this.#evicted = parts.store.onDidEvict(({ key }) => this.#evict(key));
   }
 
   adopt(agent: Agent, snapshot: Kept): void {
@@ -70,9 +76,10 @@ export class DiskTier implements AgentSnapshots, AsyncDisposable {
   }
 
   /** The memory tier is about to forget it. Resolves when the state is safe from that. */
-  async demote({ name, owner, tokens }: ParkedState): Promise<void> {
+  async demote(parked: ParkedState): Promise<void> {
+    const { owner, tokens } = parked;
     if (!(owner instanceof Agent) || !this.#isWorthIt(owner, tokens.length)) return;
-    const copy = await this.#link(name, tokens);
+    const copy = await linkState(parked, this.#newName(), this.#parts.files);
     if (copy !== undefined) void this.#take(owner, () => Promise.resolve(copy));
   }
 
@@ -91,6 +98,17 @@ export class DiskTier implements AgentSnapshots, AsyncDisposable {
     }
   }
 
+  /** Whether a later kernel would find something of it. */
+  keeps(agent: Agent): boolean {
+    return this.#kept.has(agent);
+  }
+
+  /** Of the owner of a snapshot, as the store asks it; undefined where it has none. */
+  stepsUntilRun(key: string): number | undefined {
+    const [owner] = [...this.#kept].find(([, kept]) => kept.key === key) ?? [];
+    return owner === undefined ? undefined : stepsUntilRunOf(owner);
+  }
+
   forget(agent: Agent): void {
     const kept = this.#kept.get(agent);
     this.#kept.delete(agent);
@@ -106,6 +124,7 @@ export class DiskTier implements AgentSnapshots, AsyncDisposable {
   /** Waits for what is being written. Its codec is closed before, so that it does not take long. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
+    this.#evicted.dispose();
     await Promise.all(this.#taking.values());
   }
 
@@ -117,7 +136,7 @@ export class DiskTier implements AgentSnapshots, AsyncDisposable {
   }
 
   /** One at a time for an agent: whoever wants another one meanwhile waits for that. */
-  #take(agent: Agent, copy: () => Promise<Copy | undefined>): Promise<void> {
+  #take(agent: Agent, copy: () => Promise<StateCopy | undefined>): Promise<void> {
     const present = this.#taking.get(agent);
     if (present !== undefined || this.#isClosed) return present ?? Promise.resolve();
     const taken = this.#write(agent, copy)
@@ -130,7 +149,7 @@ export class DiskTier implements AgentSnapshots, AsyncDisposable {
     return taken;
   }
 
-  async #write(agent: Agent, copyOf: () => Promise<Copy | undefined>): Promise<void> {
+  async #write(agent: Agent, copyOf: () => Promise<StateCopy | undefined>): Promise<void> {
     const { files, codec, store, journal, quantisation, facts } = this.#parts;
     const copy = await copyOf();
     if (copy === undefined) return;
@@ -140,10 +159,11 @@ export class DiskTier implements AgentSnapshots, AsyncDisposable {
       const encoded = await codec.encode(await files.read(copy.name), { quantisation, facts });
       if (hasExited(agent)) return;
       const { key } = await store.put(encoded, {
-        model: storeModelOf(facts),
+        model: kindOfState(facts),
         tokens: copy.tokens,
         agent: agent.definition.name,
         quantisation,
+        stepsUntilRun: stepsUntilRunOf(agent),
       });
       const kept = { key, tokens: copy.tokens.length };
       this.#kept.set(agent, kept);
@@ -156,26 +176,8 @@ export class DiskTier implements AgentSnapshots, AsyncDisposable {
     }
   }
 
-  /** Of its slot, or of what the memory tier holds of it. */
-  async #copy(agent: Agent): Promise<Copy | undefined> {
-    const { scheduler, swap, files } = this.#parts;
-    const name = this.#newName();
-    const tokens = await scheduler.snapshot(agent, files.path(name));
-    if (tokens !== undefined) return { name, tokens };
-    await files.remove(name);
-    const parked = swap.of(agent);
-    return parked === undefined ? undefined : await this.#link(parked.name, parked.tokens);
-  }
-
-  /** The memory tier may have removed the file; then there is nothing to keep. */
-  async #link(parkedName: string, tokens: readonly Token[]): Promise<Copy | undefined> {
-    const name = this.#newName();
-    try {
-      await this.#parts.files.link(parkedName, name);
-      return { name, tokens };
-    } catch {
-      return undefined;
-    }
+  #copy(agent: Agent): Promise<StateCopy | undefined> {
+    return copyState(agent, this.#newName(), this.#parts);
   }
 
   /** @returns how many tokens came back; 0 where the memory tier has no room for them */
@@ -190,6 +192,10 @@ export class DiskTier implements AgentSnapshots, AsyncDisposable {
     return tokens.length;
   }
 
+  #evict(key: string): void {
+    for (const [agent, kept] of this.#kept) if (kept.key === key) this.#kept.delete(agent);
+  }
+
   async #remove({ key }: Pick<Kept, 'key'>): Promise<void> {
     const { store, log } = this.#parts;
     await store.remove(key).catch((error: unknown) => {
@@ -202,14 +208,20 @@ export class DiskTier implements AgentSnapshots, AsyncDisposable {
   }
 }
 
+/**
+ * Who runs goes on at the next step, whoever waits for the device soon after, and for the others it depends on what
+ * they wait for: a tool takes less time than a person. Who is paused does not run at all until somebody says so.
+ */
+const stepsOf: Readonly<Record<AgentState, number>> = {
+  running: 0,
+  ready: 1,
+  waiting: 10,
+  blocked: 1000,
+  paused: Infinity,
+  exited: Infinity,
+};
+
+const stepsUntilRunOf = ({ state }: Agent): number => stepsOf[state];
+
 /** Asked again and again, since it may exit while its state is written. */
 const hasExited = (agent: Agent): boolean => !agent.isLive;
-
-/** A file of the memory tier's folder that belongs to whoever holds this. */
-interface Copy {
-  readonly name: string;
-  readonly tokens: readonly Token[];
-}
-
-/** What state depends on, as the store tells models apart. */
-const storeModelOf = ({ streams: _, ...facts }: StateFacts): string => Object.values(facts).join(' ');

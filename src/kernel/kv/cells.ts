@@ -24,6 +24,20 @@ export function keepCells(state: SequenceState, keep: (position: number) => bool
   return { ...state, caches: state.caches.map(keepIn) };
 }
 
+/** The same cells in the order of their positions. */
+export function sortCells(state: SequenceState): SequenceState {
+  const isSorted = ({ positions }: CacheState): boolean =>
+    positions.every((position, cell) => cell === 0 || position > (positions[cell - 1] ?? 0));
+  const sortIn = (cache: CacheState): CacheState =>
+    isSorted(cache)
+      ? cache
+      : gather(
+          [cache],
+          picksOf(cache, 0).sort((a, b) => a.position - b.position),
+        );
+  return { ...state, caches: state.caches.map(sortIn) };
+}
+
 /** The cells of two parts of one sequence, in the order of their positions. */
 export function joinCells(first: SequenceState, second: SequenceState): SequenceState {
   invariant(first.caches.length === second.caches.length, 'parts of a state have the same caches');

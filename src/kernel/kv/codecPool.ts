@@ -7,6 +7,7 @@
 import { Worker } from 'node:worker_threads';
 import type { StateFacts } from '../../hal/driver.js';
 import { fromErrorData, KernelError, messageOf } from '../../shared/errors.js';
+import type { AttentionInput, AttentionInputOptions } from './attentionInput.js';
 import type { CodecCalls, CodecReply, CodecRequest } from './codecProtocol.js';
 import type { EncodeOptions, SnapshotInfo } from './snapshot.js';
 
@@ -54,6 +55,11 @@ export class CodecPool implements AsyncDisposable {
   /** `inspectSnapshot`. The snapshot's bytes are moved away where they fill their buffer. */
   inspect(snapshot: Uint8Array): Promise<SnapshotInfo> {
     return this.#call<'inspect'>({ kind: 'inspect', snapshot: movable(snapshot) });
+  }
+
+  /** `attentionInput`. The state file's bytes are moved away where they fill their buffer. */
+  forAttention(stateFile: Uint8Array, options: AttentionInputOptions): Promise<AttentionInput> {
+    return this.#call<'forAttention'>({ kind: 'forAttention', stateFile: movable(stateFile), ...options });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -148,7 +154,7 @@ const crashed = (how: string, cause?: unknown): KernelError =>
   new KernelError('bug', `the codec's thread crashed: ${how}`, { cause });
 
 const bytesOf = (request: CodecRequest): Uint8Array =>
-  request.kind === 'encode' ? request.stateFile : request.snapshot;
+  'stateFile' in request ? request.stateFile : request.snapshot;
 
 /** Bytes that lie in a buffer with others, as small Buffers do, cannot leave it. */
 const movable = (bytes: Uint8Array): Uint8Array =>

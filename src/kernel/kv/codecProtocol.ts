@@ -2,6 +2,7 @@
 
 import type { StateFacts } from '../../hal/driver.js';
 import type { ErrorData } from '../../shared/errors.js';
+import type { AttentionInput, AttentionInputOptions } from './attentionInput.js';
 import type { EncodeOptions, SnapshotInfo } from './snapshot.js';
 
 /** Each with what it is asked and what it answers. Bytes are moved, both ways: the sender has them no more. */
@@ -9,6 +10,7 @@ export interface CodecCalls {
   encode: { in: { readonly stateFile: Uint8Array } & EncodeOptions; out: Uint8Array };
   decode: { in: { readonly snapshot: Uint8Array; readonly facts: StateFacts }; out: Uint8Array };
   inspect: { in: { readonly snapshot: Uint8Array }; out: SnapshotInfo };
+  forAttention: { in: { readonly stateFile: Uint8Array } & AttentionInputOptions; out: AttentionInput };
 }
 
 export type CodecRequest = {

@@ -5,6 +5,7 @@
 
 import { parentPort } from 'node:worker_threads';
 import { invariant, toErrorData } from '../../shared/errors.js';
+import { attentionInput } from './attentionInput.js';
 import type { CodecReply, CodecRequest } from './codecProtocol.js';
 import { decodeSnapshot, encodeSnapshot, inspectSnapshot } from './snapshot.js';
 
@@ -24,15 +25,23 @@ function perform(request: CodecRequest) {
       return decodeSnapshot(request.snapshot, request.facts);
     case 'inspect':
       return inspectSnapshot(request.snapshot);
+    case 'forAttention':
+      return attentionInput(request.stateFile, request);
     default:
       return request satisfies never;
   }
+}
+
+/** What is large in an answer is moved. */
+function bytesOf(value: Extract<CodecReply, { ok: true }>['value']): Uint8Array | undefined {
+  if (value instanceof Uint8Array) return value;
+  return 'stateFile' in value ? value.stateFile : undefined;
 }
 
 invariant(parentPort, 'a codec worker has a parent');
 const parent = parentPort;
 parent.on('message', (request: CodecRequest) => {
   const reply = answer(request);
-  const isBytes = reply.ok && reply.value instanceof Uint8Array;
-  parent.postMessage(reply, isBytes ? [reply.value.buffer as ArrayBuffer] : []);
+  const bytes = reply.ok ? bytesOf(reply.value) : undefined;
+  parent.postMessage(reply, bytes === undefined ? [] : [bytes.buffer as ArrayBuffer]);
 });

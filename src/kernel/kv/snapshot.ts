@@ -160,6 +160,29 @@ export function decodeSnapshot(snapshot: Uint8Array, facts: StateFacts): Uint8Ar
  */
 export const inspectSnapshot = (snapshot: Uint8Array): SnapshotInfo => infoOf(open(snapshot));
 
+/**
+ * What a snapshot says of itself, after proving that all of it can be decoded.
+ * @throws KernelError `stateInvalid`, `stateMismatch`
+ */
+export function verifySnapshot(snapshot: Uint8Array): SnapshotInfo {
+  const info = inspectSnapshot(snapshot);
+  const { model, engine, keyType, valueType } = info.facts;
+  const countOf = (name: FactName): number => Number(info.facts[name]);
+  decodeSnapshot(snapshot, {
+    ...{ model, engine, keyType, valueType },
+    layers: countOf('layers'),
+    keyValueHeads: countOf('keyValueHeads'),
+    headDim: countOf('headDim'),
+    valueHeadDim: countOf('valueHeadDim'),
+    flashAttention: info.facts.flashAttention === 'true',
+    streams: 1,
+  });
+  return info;
+}
+
+/** State of contexts for which this is the same is of use in all of them. Its first word is the model's fingerprint. */
+export const kindOfState = (facts: StateFacts): string => factNames.map((name) => facts[name]).join(' ');
+
 function formsOf(quantisation: Quantisation, facts: StateFacts): Forms {
   const target = targets[quantisation];
   return {

@@ -29,12 +29,31 @@ export interface SetAside {
   readonly reason: string;
 }
 
+/** What is in the folder. */
+export interface Survey {
+  readonly snapshots: readonly StoredSnapshot[];
+  /** Files that belong together, and why they are none of a snapshot's. */
+  readonly faults: readonly { readonly names: readonly string[]; readonly reason: string }[];
+  /** Records whose snapshot is not there. */
+  readonly unfinished: readonly string[];
+}
+
+/** A snapshot by its name alone, which needs no key. */
+export interface NamedSnapshot {
+  readonly key: string;
+  readonly isSealed: boolean;
+  readonly bytes: number;
+}
+
 export interface FoundSnapshots {
   readonly snapshots: readonly StoredSnapshot[];
   readonly setAside: readonly SetAside[];
   /** Snapshots whose writing was interrupted; what was there of them is gone. */
   readonly unfinished: number;
 }
+
+/** What looking needs of the folder. */
+type Readable = Pick<DurableFolder, 'list' | 'read'>;
 
 const pattern = /^([0-9a-f]{64})\.(safetensors|json)(\.sealed)?$/;
 
@@ -53,30 +72,18 @@ export class SnapshotFiles {
     return this.#key !== undefined;
   }
 
-  /** @throws KernelError `stateInvalid` when what is there was encrypted and the key is missing or another */
+  /**
+   * Takes stock, and makes the folder as it should be.
+   * @throws KernelError `stateInvalid` when what is there was encrypted and the key is missing or another
+   */
   async scan(): Promise<FoundSnapshots> {
-    const files = (await this.#folder.list()).filter(({ name }) => !name.endsWith(damagedSuffix));
-    await this.#assertKey(files);
-    const names = new Map(files.map((file) => [file.name, file]));
-    const snapshots: StoredSnapshot[] = [];
+    const { snapshots, faults, unfinished } = await surveySnapshots(this.#folder, this.#key);
     const setAside: SetAside[] = [];
-    let unfinished = 0;
-    for (const file of files) {
-      const [, key, kind, sealed = ''] = pattern.exec(file.name) ?? [];
-      if (key === undefined) {
-        setAside.push(await this.#setAside(file.name, 'it is no file of this store'));
-      } else if (kind === 'json') {
-        const payload = names.get(`${key}.safetensors${sealed}`);
-        if (payload !== undefined) continue;
-        await this.#folder.remove(file.name);
-        unfinished += 1;
-      } else {
-        const found = await this.#readFound(key, file, names.get(`${key}.json${sealed}`));
-        if ('record' in found) snapshots.push(found);
-        else setAside.push(...found);
-      }
+    for (const { names, reason } of faults) {
+      for (const name of names) setAside.push(await this.#setAside(name, reason));
     }
-    return { snapshots, setAside, unfinished };
+    for (const name of unfinished) await this.#folder.remove(name);
+    return { snapshots, setAside, unfinished: unfinished.length };
   }
 
   /** What it would take of the disk. */
@@ -111,16 +118,13 @@ export class SnapshotFiles {
   }
 
   /** @throws KernelError `stateInvalid` when it is not what was written, `notFound` when it is gone */
-  async read({ record: { key }, isSealed }: StoredSnapshot): Promise<Uint8Array> {
-    const bytes = await this.#open(payloadName(key, isSealed), isSealed);
-    if ((await keyOf(bytes)) !== key) throw stateInvalid(`snapshot ${key} is damaged: its checksum differs`);
-    return bytes;
+  read(stored: StoredSnapshot): Promise<Uint8Array> {
+    return readSnapshot(stored, this.#folder, this.#key);
   }
 
   /** The snapshot first: a record alone is nothing. */
-  async remove({ record: { key }, isSealed }: StoredSnapshot): Promise<void> {
-    await this.#folder.remove(payloadName(key, isSealed));
-    await this.#folder.remove(recordName(key, isSealed));
+  async remove({ record, isSealed }: StoredSnapshot): Promise<void> {
+    await removeSnapshot({ key: record.key, isSealed }, this.#folder);
   }
 
   async setAside({ record: { key }, isSealed }: StoredSnapshot, reason: string): Promise<SetAside> {
@@ -130,8 +134,8 @@ export class SnapshotFiles {
   }
 
   /** Everything that was ever set aside. */
-  async listSetAside(): Promise<readonly FileFacts[]> {
-    return (await this.#folder.list()).filter(({ name }) => name.endsWith(damagedSuffix));
+  listSetAside(): Promise<readonly FileFacts[]> {
+    return listSetAside(this.#folder);
   }
 
   async removeSetAside(): Promise<void> {
@@ -143,50 +147,125 @@ export class SnapshotFiles {
     await this.#folder.setModified(payloadName(key, isSealed), at);
   }
 
-  /** One file that the key sealed proves the key; then those that name another are damaged. */
-  async #assertKey(files: readonly FileFacts[]): Promise<void> {
-    const own = this.#key === undefined ? undefined : keyIdOf(this.#key);
-    let other: { readonly name: string; readonly keyId: string } | undefined;
-    for (const { name } of files) {
-      if (!name.endsWith('.json.sealed') || !pattern.test(name)) continue;
-      const keyId = keyIdIn(await this.#folder.read(name));
-      if (keyId !== undefined && keyId === own) return;
-      if (keyId !== undefined) other = { name, keyId };
-    }
-    if (other !== undefined) assertKey(this.#key, other.keyId, `the snapshot record ${other.name}`);
-  }
-
-  async #readFound(
-    key: string,
-    payload: FileFacts,
-    recordFile: FileFacts | undefined,
-  ): Promise<StoredSnapshot | readonly SetAside[]> {
-    const isSealed = payload.name.endsWith('.sealed');
-    try {
-      if (recordFile === undefined) throw stateInvalid('it has no record');
-      const record = readRecord(await this.#open(recordFile.name, isSealed), key);
-      const expected = isSealed ? sealedBytes(record.bytes) : record.bytes;
-      if (payload.bytes !== expected) {
-        throw stateInvalid(`it has ${payload.bytes} bytes and its record says ${expected}`);
-      }
-      const lastUsed = Math.max(record.created, payload.modifiedMs);
-      return { record, isSealed, fileBytes: payload.bytes + recordFile.bytes, lastUsed };
-    } catch (error) {
-      if (!(error instanceof KernelError) || error.code !== 'stateInvalid') throw error;
-      const names = [payload.name, ...(recordFile === undefined ? [] : [recordFile.name])];
-      return await Promise.all(names.map((name) => this.#setAside(name, messageOf(error))));
-    }
-  }
-
-  async #open(name: string, isSealed: boolean): Promise<Uint8Array> {
-    const bytes = await this.#folder.read(name);
-    return isSealed ? await unseal(bytes, name, this.#key) : bytes;
-  }
-
   async #setAside(name: string, reason: string): Promise<SetAside> {
     return { name: await this.#folder.setAside(name), reason };
   }
 }
+
+/**
+ * Looks at what is there, and changes nothing.
+ * @throws KernelError `stateInvalid` when what is there was encrypted and the key is missing or another; `notFound`
+ *   when a file went meanwhile
+ */
+export async function surveySnapshots(folder: Readable, encryptionKey?: Uint8Array): Promise<Survey> {
+  const files = (await folder.list()).filter(({ name }) => !name.endsWith(damagedSuffix));
+  await assertKeyOf(files, folder, encryptionKey);
+  const names = new Map(files.map((file) => [file.name, file]));
+  const snapshots: StoredSnapshot[] = [];
+  const faults: Survey['faults'][number][] = [];
+  const unfinished: string[] = [];
+  for (const file of files) {
+    const [, key, kind, sealed = ''] = pattern.exec(file.name) ?? [];
+    if (key === undefined) faults.push({ names: [file.name], reason: 'it is no file of this store' });
+    else if (kind === 'json') {
+      if (!names.has(`${key}.safetensors${sealed}`)) unfinished.push(file.name);
+    } else {
+      const parts = { key, payload: file, record: names.get(`${key}.json${sealed}`) };
+      const found = await readFound(parts, folder, encryptionKey);
+      if ('record' in found) snapshots.push(found);
+      else faults.push(found);
+    }
+  }
+  return { snapshots, faults, unfinished };
+}
+
+/** By names alone: what is encrypted is named as well. */
+export async function nameSnapshots(folder: Pick<Readable, 'list'>): Promise<readonly NamedSnapshot[]> {
+  return (await folder.list()).flatMap(({ name, bytes }) => {
+    const [, key, kind, sealed] = pattern.exec(name) ?? [];
+    return key === undefined || kind === 'json' ? [] : [{ key, isSealed: sealed !== undefined, bytes }];
+  });
+}
+
+export async function listSetAside(folder: Pick<Readable, 'list'>): Promise<readonly FileFacts[]> {
+  return (await folder.list()).filter(({ name }) => name.endsWith(damagedSuffix));
+}
+
+/** @throws KernelError `stateInvalid` when it is not what was written, `notFound` when it is gone */
+export async function readSnapshot(
+  { record: { key }, isSealed }: Pick<StoredSnapshot, 'record' | 'isSealed'>,
+  folder: Pick<Readable, 'read'>,
+  encryptionKey?: Uint8Array,
+): Promise<Uint8Array> {
+  const bytes = await readPlain(payloadName(key, isSealed), folder, encryptionKey);
+  if ((await keyOf(bytes)) !== key) throw stateInvalid(`snapshot ${key} is damaged: its checksum differs`);
+  return bytes;
+}
+
+/** The snapshot first: a record alone is nothing. */
+export async function removeSnapshot(
+  { key, isSealed }: Pick<NamedSnapshot, 'key' | 'isSealed'>,
+  folder: Pick<DurableFolder, 'remove'>,
+): Promise<void> {
+  await folder.remove(payloadName(key, isSealed));
+  await folder.remove(recordName(key, isSealed));
+}
+
+/** One file that the key sealed proves the key; then those that name another are damaged. */
+async function assertKeyOf(
+  files: readonly FileFacts[],
+  folder: Pick<Readable, 'read'>,
+  encryptionKey: Uint8Array | undefined,
+): Promise<void> {
+  const own = encryptionKey === undefined ? undefined : keyIdOf(encryptionKey);
+  let other: { readonly name: string; readonly keyId: string } | undefined;
+  for (const { name } of files) {
+    if (!name.endsWith('.json.sealed') || !pattern.test(name)) continue;
+    const keyId = keyIdIn(await folder.read(name));
+    if (keyId !== undefined && keyId === own) return;
+    if (keyId !== undefined) other = { name, keyId };
+  }
+  if (other !== undefined) assertKey(encryptionKey, other.keyId, `the snapshot record ${other.name}`);
+}
+
+interface FoundFiles {
+  readonly key: string;
+  readonly payload: FileFacts;
+  readonly record: FileFacts | undefined;
+}
+
+async function readFound(
+  { key, payload, record: recordFile }: FoundFiles,
+  folder: Pick<Readable, 'read'>,
+  encryptionKey: Uint8Array | undefined,
+): Promise<StoredSnapshot | Survey['faults'][number]> {
+  try {
+    if (recordFile === undefined) throw stateInvalid('it has no record');
+    const record = readRecord(await readPlain(recordFile.name, folder, encryptionKey), key);
+    const isSealed = isSealedName(payload.name);
+    const expected = isSealed ? sealedBytes(record.bytes) : record.bytes;
+    if (payload.bytes !== expected) {
+      throw stateInvalid(`it has ${payload.bytes} bytes and its record says ${expected}`);
+    }
+    const lastUsed = Math.max(record.created, payload.modifiedMs);
+    return { record, isSealed, fileBytes: payload.bytes + recordFile.bytes, lastUsed };
+  } catch (error) {
+    if (!(error instanceof KernelError) || error.code !== 'stateInvalid') throw error;
+    const names = [payload.name, ...(recordFile === undefined ? [] : [recordFile.name])];
+    return { names, reason: messageOf(error) };
+  }
+}
+
+async function readPlain(
+  name: string,
+  folder: Pick<Readable, 'read'>,
+  encryptionKey: Uint8Array | undefined,
+): Promise<Uint8Array> {
+  const bytes = await folder.read(name);
+  return isSealedName(name) ? await unseal(bytes, name, encryptionKey) : bytes;
+}
+
+const isSealedName = (name: string): boolean => name.endsWith('.sealed');
 
 /** SHA-256 in hex, off the main thread. */
 export async function keyOf(bytes: Uint8Array): Promise<string> {

@@ -32,6 +32,8 @@ export interface SnapshotFacts {
   readonly agent: string;
   readonly quantisation: string;
   readonly retention?: Retention;
+  /** Of its owner, since nobody else knows a snapshot that is not stored yet. */
+  readonly stepsUntilRun?: number;
   /** One that this one makes useless. It goes when this one is there for good, and its room counts as free. */
   readonly replaces?: string;
 }
@@ -122,6 +124,15 @@ export class SnapshotStore implements AsyncDisposable {
     return { store, found };
   }
 
+  /** What its snapshots take of the quota. */
+  get bytes(): number {
+    return sum([...this.#residents.values()].map(({ stored }) => stored.fileBytes));
+  }
+
+  get quotaBytes(): number {
+    return this.#quotaBytes;
+  }
+
   list(): SnapshotEntry[] {
     return [...this.#residents.values()].map(entryOf);
   }
@@ -152,7 +163,7 @@ export class SnapshotStore implements AsyncDisposable {
       retention: facts.retention ?? usualRetention,
     };
     return await this.#serially(async () => {
-      const stored = await this.#write(record, bytes, facts.replaces);
+      const stored = await this.#write(record, bytes, facts);
       const replaced = facts.replaces === key ? undefined : this.#residents.get(facts.replaces ?? '');
       if (replaced !== undefined) await this.#drop(replaced);
       return entryOf(stored);
@@ -214,7 +225,7 @@ export class SnapshotStore implements AsyncDisposable {
     const aside = await this.#files.listSetAside();
     return {
       snapshots: this.#residents.size,
-      bytes: sum([...this.#residents.values()].map(({ stored }) => stored.fileBytes)),
+      bytes: this.bytes,
       quotaBytes: this.#quotaBytes,
       setAsideFiles: aside.length,
       setAsideBytes: sum(aside.map(({ bytes }) => bytes)),
@@ -231,7 +242,7 @@ export class SnapshotStore implements AsyncDisposable {
     await this.#serially(() => Promise.resolve());
   }
 
-  async #write(record: SnapshotRecord, bytes: Uint8Array, replaces: string | undefined): Promise<Resident> {
+  async #write(record: SnapshotRecord, bytes: Uint8Array, facts: SnapshotFacts): Promise<Resident> {
     const present = this.#residents.get(record.key);
     if (present?.stored.isSealed === this.#files.isSealing) {
       await this.#rewrite(present, record);
@@ -240,7 +251,7 @@ export class SnapshotStore implements AsyncDisposable {
     }
     // The same bytes are there in the other form: this one takes its place.
     if (present !== undefined) await this.#drop(present);
-    await this.#makeRoom(record, replaces);
+    await this.#makeRoom(this.#newcomer(record, facts), facts.replaces);
     return this.#enter(await this.#files.write(record, bytes), record.created);
   }
 
@@ -276,11 +287,11 @@ export class SnapshotStore implements AsyncDisposable {
   }
 
   /** Drops what is worth least until the newcomer fits. @throws KernelError `storageFull` when it must not come in */
-  async #makeRoom(newcomer?: SnapshotRecord, replaces?: string): Promise<void> {
+  async #makeRoom(newcomer?: Evictable, replaces?: string): Promise<void> {
     const resident = [...this.#residents.values()].filter(({ stored }) => stored.record.key !== replaces);
     const victims = chooseVictims({
       resident: resident.map((each) => this.#evictable(each)),
-      ...(newcomer !== undefined && { newcomer: this.#evictable(this.#planned(newcomer)) }),
+      ...(newcomer !== undefined && { newcomer }),
       quotaBytes: this.#quotaBytes,
       now: this.#clock.wallClock(),
     });
@@ -312,14 +323,15 @@ export class SnapshotStore implements AsyncDisposable {
   }
 
   /** One that is not stored yet. */
-  #planned(record: SnapshotRecord): Resident {
+  #newcomer(record: SnapshotRecord, { stepsUntilRun }: SnapshotFacts): Evictable {
     const stored = {
       record,
       isSealed: this.#files.isSealing,
       fileBytes: this.#files.bytesOf(record),
       lastUsed: record.created,
     };
-    return { stored, lastUsed: record.created };
+    const evictable = this.#evictable({ stored, lastUsed: record.created });
+    return { ...evictable, stepsUntilRun: stepsUntilRun ?? evictable.stepsUntilRun };
   }
 
   #enter(stored: StoredSnapshot, lastUsed: number): Resident {

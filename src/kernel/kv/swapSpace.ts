@@ -51,6 +51,10 @@ export class SwapSpace {
     return this.#bytes;
   }
 
+  get quotaBytes(): number {
+    return this.#quotaBytes;
+  }
+
   get size(): number {
     return this.#parked.size;
   }

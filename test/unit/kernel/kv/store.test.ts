@@ -346,7 +346,7 @@ suite('snapshot store', () => {
     assert.deepEqual(gone, ['later']);
     assert.ok(disk.usedBytes <= quotaBytes);
     await refused(put(5, 'later'), 'storageFull', /does not fit into the 3\.0 kB for snapshots/);
-    await refused(store.put(payload(6, 4000), facts()), 'storageFull', /a snapshot of 4\.0 kB/);
+    await refused(store.put(payload(6, 4000), facts()), 'storageFull', /a snapshot of 4\.4 kB/);
     assert.deepEqual(gone, ['later']);
     // What is replaced makes room for what replaces it.
     await put(7, 'soon', { replaces: keyFor(payload(2, 400)) });
