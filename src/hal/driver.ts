@@ -24,6 +24,8 @@ export interface DriverInfo {
   readonly kvBytesPerToken: number;
   /** The most tokens one step may carry over all its sequences. */
   readonly batchTokens: number;
+  /** Whether tokens can be taken out of the middle of a slot, and moved within it, without computing others again. */
+  readonly canRearrange: boolean;
   readonly state: StateFacts;
 }
 
@@ -50,25 +52,36 @@ export interface StateFacts {
   readonly streams: number;
 }
 
-/** One message of a conversation, in the form every chat template knows. */
-export type ChatMessage =
+/**
+ * One message of a conversation, in the form every chat template knows. The kernel's own tools take strings; those of
+ * other programs take any JSON.
+ */
+export type ChatMessage<Value = string> =
   | { readonly role: 'system' | 'user'; readonly content: string }
-  | { readonly role: 'assistant'; readonly content: string; readonly toolCall?: ToolCall }
+  | { readonly role: 'assistant'; readonly content: string; readonly toolCall?: ToolCall<Value> }
   | { readonly role: 'tool'; readonly name: string; readonly content: string };
 
-export interface ToolCall {
+export interface ToolCall<Value = string> {
   readonly name: string;
-  readonly arguments: Readonly<Record<string, string>>;
+  readonly arguments: Readonly<Record<string, Value>>;
 }
 
-/** A tool as the model is told of it. Every parameter is a string and required. */
+/** A schema in the words of JSON Schema. It may come from another program: nothing about it is certain. */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** A tool as the model is told of it. */
 export interface ToolSignature {
   readonly name: string;
   readonly description: string;
+  /** Each is a string and required. */
   readonly parameters: Readonly<Record<string, { readonly description: string }>>;
+  /** Of the arguments of another program's tool, as that wrote it. It takes the place of `parameters`. */
+  readonly schema?: JsonSchema;
+  /** Every word of its schema must hold; where not, those that no grammar can express are the model's business. */
+  readonly isStrict?: boolean;
 }
 
-/** Restricts what may be sampled to the text of one JSON tool call. Stateful: one object for one call. */
+/** Restricts what may be sampled to one JSON text. Stateful: one object for one text. */
 export interface Constraint extends AsyncDisposable {
   readonly brand: 'Constraint';
 }
@@ -85,6 +98,12 @@ export interface Sampling {
   constraint: Constraint | undefined;
 }
 
+/** Tokens from `start` up to but without `end`. */
+export interface TokenRange {
+  readonly start: number;
+  readonly end: number;
+}
+
 /** One sequence of the engine: its tokens are in the KV cache. */
 export interface Slot {
   readonly id: number;
@@ -96,6 +115,13 @@ export interface Slot {
   commonPrefix(tokens: readonly Token[]): number;
   /** Forgets everything from position `length` on; more where the engine cannot forget a part, as `length` then tells. */
   truncate(length: number): Promise<void>;
+  /**
+   * Leaves exactly these ranges of what is resident, in this order, and computes nothing: they lie apart from each other,
+   * none is empty. Each token keeps what it saw when it was computed, also what is gone or comes after it now. Only
+   * where the driver's `canRearrange` says so.
+   * @throws KernelError `deviceFailed`; the slot must be reset before it is used again
+   */
+  rearrange(ranges: readonly TokenRange[]): Promise<void>;
 }
 
 export interface StepWork {
@@ -132,10 +158,20 @@ export interface InferenceDriver extends AsyncDisposable {
   isEndOfTurn(token: Token): boolean;
 
   /** The conversation in the model's own chat template, ending where the assistant's answer begins. */
-  render(messages: readonly ChatMessage[], tools: readonly ToolSignature[]): string;
+  render(messages: readonly ChatMessage<unknown>[], tools: readonly ToolSignature[]): string;
 
-  /** Only `{"name": …, "arguments": {…}}` of one of these tools can be sampled while it is set. */
+  /**
+   * Only `{"name": …, "arguments": {…}}` of one of these tools can be sampled while it is set.
+   * @throws KernelError `badRequest` where there is no tool, or for a schema that no grammar can express, naming its tool
+   */
   createConstraint(tools: readonly ToolSignature[]): Promise<Constraint>;
+
+  /**
+   * Only a JSON text of this schema can be sampled while it is set.
+   * @param isStrict whether every word of the schema must hold
+   * @throws KernelError `badRequest` for a schema that no grammar can express
+   */
+  createJsonConstraint(schema: JsonSchema, isStrict: boolean): Promise<Constraint>;
 
   /**
    * Runs one device batch. Results stand in the order of `work`; each slot at most once.

@@ -11,15 +11,18 @@ import type {
   Constraint,
   DriverInfo,
   InferenceDriver,
+  JsonSchema,
   Sampling,
   Slot,
   StateFacts,
   StepResult,
   StepWork,
   Token,
+  TokenRange,
   ToolCallMarkers,
   ToolSignature,
 } from './driver.js';
+import { jsonGrammar, toolCallGrammar } from './llama/grammar.js';
 import type { ManualClock } from './manualClock.js';
 import { endOfTurn, SimulatedVocabulary } from './simulatedVocabulary.js';
 import { admitStep, overflowOf } from './stepAdmission.js';
@@ -64,6 +67,8 @@ export interface SimulatedOptions {
   readonly contextTokens?: number;
   readonly batchTokens?: number;
   readonly kvBytesPerToken?: number;
+  /** True unless given. */
+  readonly canRearrange?: boolean;
   /** Moved by what each step costs. */
   readonly clock?: ManualClock;
   readonly costMs?: (prefillTokens: number, decodeSequences: number, parts: readonly StepPart[]) => number;
@@ -75,6 +80,8 @@ export interface SimulatedOptions {
   readonly states?: Map<string, readonly Token[]>;
   /** Asked before each save and load. A KernelError is thrown as it is, another as the engine's failure. */
   readonly stateFault?: (move: SimulatedStateMove) => Error | undefined;
+  /** Asked before tokens are moved within a slot. */
+  readonly rearrangeFault?: (slot: number) => Error | undefined;
 }
 
 const defaults = { slots: 8, contextTokens: 4096, prefillTokens: 512, kvBytesPerToken: 1024 };
@@ -90,6 +97,11 @@ const stateFacts: Omit<StateFacts, 'streams'> = {
   headDim: 64,
   valueHeadDim: 64,
   flashAttention: false,
+};
+
+const noConstraint: Constraint = {
+  brand: 'Constraint',
+  [Symbol.asyncDispose]: () => Promise.resolve(),
 };
 
 export function createSimulatedDriver(options: SimulatedOptions): InferenceDriver {
@@ -110,7 +122,7 @@ class SimulatedDriver implements InferenceDriver {
     this.#options = options;
     this.#saved = options.states ?? new Map<string, readonly Token[]>();
     const slots = options.slots ?? defaults.slots;
-    this.slots = Array.from({ length: slots }, (_, id) => new SimulatedSlot(id));
+    this.slots = Array.from({ length: slots }, (_, id) => new SimulatedSlot(id, options.rearrangeFault));
     this.info = {
       driver: 'simulated',
       model: 'simulated',
@@ -121,6 +133,7 @@ class SimulatedDriver implements InferenceDriver {
       contextTokens: options.contextTokens ?? defaults.contextTokens,
       kvBytesPerToken: options.kvBytesPerToken ?? defaults.kvBytesPerToken,
       batchTokens: options.batchTokens ?? defaults.prefillTokens + slots,
+      canRearrange: options.canRearrange ?? true,
       state: { ...stateFacts, streams: slots },
     };
   }
@@ -137,19 +150,24 @@ class SimulatedDriver implements InferenceDriver {
     return token === endOfTurn;
   }
 
-  render(messages: readonly ChatMessage[], tools: readonly ToolSignature[]): string {
+  render(messages: readonly ChatMessage<unknown>[], tools: readonly ToolSignature[]): string {
     const turns = messages.map((message) => renderTurn(message));
     const told =
       tools.length === 0 ? [] : [turn('system', `Tools: ${tools.map(({ name }) => name).join(', ')}`)];
     return [...told, ...turns, '<|im_start|>assistant\n'].join('');
   }
 
-  /** Restricts nothing: what `respond` says is what the model says. */
-  createConstraint(tools: readonly ToolSignature[]): Promise<Constraint> {
-    if (tools.length === 0) {
-      return Promise.reject(new KernelError('badRequest', 'a tool call cannot be asked for without tools'));
-    }
-    return Promise.resolve({ brand: 'Constraint', [Symbol.asyncDispose]: () => Promise.resolve() });
+  /** Restricts nothing: what `respond` says is what the model says. What no engine could hold is refused all the same. */
+  async createConstraint(tools: readonly ToolSignature[]): Promise<Constraint> {
+    await Promise.resolve();
+    toolCallGrammar(tools);
+    return noConstraint;
+  }
+
+  async createJsonConstraint(schema: JsonSchema, isStrict: boolean): Promise<Constraint> {
+    await Promise.resolve();
+    jsonGrammar(schema, isStrict);
+    return noConstraint;
   }
 
   async step(work: readonly StepWork[]): Promise<readonly StepResult[]> {
@@ -255,9 +273,11 @@ class SimulatedSlot implements Slot {
   #tokens: Token[] = [];
   /** Set by a failed step; only a reset makes the slot usable again. */
   failure: Error | undefined;
+  readonly #rearrangeFault: SimulatedOptions['rearrangeFault'];
 
-  constructor(id: number) {
+  constructor(id: number, rearrangeFault: SimulatedOptions['rearrangeFault']) {
     this.id = id;
+    this.#rearrangeFault = rearrangeFault;
   }
 
   get tokens(): readonly Token[] {
@@ -278,6 +298,21 @@ class SimulatedSlot implements Slot {
   truncate(length: number): Promise<void> {
     if (length < this.#tokens.length) this.#tokens.length = Math.max(0, length);
     return Promise.resolve();
+  }
+
+  async rearrange(ranges: readonly TokenRange[]): Promise<void> {
+    await Promise.resolve();
+    const kept = ranges.flatMap(({ start, end }) => this.#tokens.slice(start, end));
+    const places = ranges.flatMap(({ start, end }) =>
+      Array.from({ length: end - start }, (_, at) => start + at),
+    );
+    const isApart = new Set(places).size === places.length && places.length === kept.length;
+    invariant(isApart, 'ranges lie in the slot and apart from each other');
+    this.failure = this.#rearrangeFault?.(this.id);
+    if (this.failure !== undefined) {
+      throw new KernelError('deviceFailed', `slot ${this.id} was not rearranged: ${this.failure.message}`);
+    }
+    this.#tokens = kept;
   }
 
   append(tokens: readonly Token[]): void {
@@ -304,7 +339,7 @@ function countsOf(
   return [parts.reduce((sum, { count }) => sum + count, 0) - decodes, decodes, parts];
 }
 
-function renderTurn(message: ChatMessage): string {
+function renderTurn(message: ChatMessage<unknown>): string {
   if (message.role === 'tool') return turn('user', `<tool_response>\n${message.content}\n</tool_response>`);
   if (message.role !== 'assistant' || message.toolCall === undefined)
     return turn(message.role, message.content);

@@ -8,8 +8,9 @@
 import type { LlamaContext, LlamaContextSequence, LlamaGrammarEvaluationState } from 'node-llama-cpp';
 import type { Token as EngineToken } from 'node-llama-cpp';
 import { KernelError, invariant } from '../../shared/errors.js';
-import type { Sampling, Slot, Token } from '../driver.js';
+import type { Sampling, Slot, Token, TokenRange } from '../driver.js';
 import { engineStateOf } from './constraint.js';
+import { rearrange } from './rearrange.js';
 
 type Sampler = AsyncGenerator<EngineToken, void, EngineToken[]>;
 
@@ -46,6 +47,18 @@ export class LlamaSlot implements Slot {
     await this.#exclusive(async () => {
       const start = this.#sequence.needsCheckpoints ? 0 : Math.max(0, length);
       await this.#sequence.eraseContextTokenRanges([{ start, end: this.length }]);
+    });
+  }
+
+  /** Whether the engine keeps a cell a token, and not a running summary or the last ones alone. */
+  get hasCells(): boolean {
+    return !this.#sequence.needsCheckpoints;
+  }
+
+  async rearrange(ranges: readonly TokenRange[]): Promise<void> {
+    await this.#exclusive(async () => {
+      await this.#endTurn();
+      rearrange(this.#sequence, ranges);
     });
   }
 

@@ -24,7 +24,9 @@ export function chargeStep(
   for (const [index, { job, count, slot }] of plan.entries()) {
     const share = shares[index] ?? 0;
     const { usage, entity, budgets } = job.client;
-    if (count === 1) usage.decodeMs += share;
+    // What is computed to be moved is a part of the move.
+    if (job.insertion !== undefined) usage.swapMs += share;
+    else if (count === 1) usage.decodeMs += share;
     else [usage.prefillMs, usage.prefillTokens] = [usage.prefillMs + share, usage.prefillTokens + count];
     // Whoever was released in the middle of the step holds nothing any more.
     usage.residentTokens = residency.slotOf(job.client) === slot ? slot.length : 0;

@@ -3,7 +3,7 @@
  * compute, and a job is a turn in the queue. The scheduler never looks at text.
  */
 
-import type { Sampling, Slot, Token } from '../../hal/driver.js';
+import type { Sampling, Slot, StepWork, Token, TokenRange } from '../../hal/driver.js';
 import type { PriorityClass } from '../../shared/agentDefinition.js';
 import type { Budget } from './budget.js';
 import type { Entity } from './runQueue.js';
@@ -62,13 +62,39 @@ export interface Client {
   onDivergence?(divergence: Divergence): void;
 }
 
+/**
+ * Tokens `start` to `end` of what was computed for a client before are others now: none, where a part of its
+ * conversation left its window; a line, where a line stands for it. What comes after them is still wanted as it was computed.
+ */
+export interface Edit {
+  readonly start: number;
+  readonly end: number;
+  readonly tokens: readonly Token[];
+}
+
 /** One run of tokens: all of `tokens` are evaluated, then one token at a time is sampled and accepted. */
 export interface Turn {
   /** Grows as tokens are accepted; never shrinks below what was resident. */
   readonly tokens: readonly Token[];
+  /**
+   * How the beginning of `tokens` came about from what the client computed last, in the places of that, in order and
+   * apart from each other. What the engine can do for it saves time and decides nothing: `tokens` alone says what is wanted.
+   */
+  readonly edits?: readonly Edit[];
   readonly sampling: Sampling;
   /** Takes the sampled token. Appends what is to be evaluated next, or says that the turn is over. */
   accept(token: Token): 'continue' | 'done';
+}
+
+/**
+ * Tokens to compute before the edits of a turn can be made, at the end of what is resident, and what becomes of all of it
+ * then.
+ */
+export interface Insertion {
+  /** What is resident, and what has to be. */
+  readonly tokens: readonly Token[];
+  /** What is left of `tokens` in the end, in this order. */
+  readonly ranges: readonly TokenRange[];
 }
 
 const urgencies: Readonly<Record<PriorityClass, number>> = { interactive: 0, normal: 1, batch: 2 };
@@ -79,6 +105,10 @@ export class Job {
   isPaused: boolean;
   /** The slot whose content is known to be a prefix of the turn; cleared whenever the slot is lost or reset. */
   alignedTo: Slot | undefined;
+  /** What the slot is being filled with instead of the turn's own tokens; cleared as `alignedTo` is. */
+  insertion: Insertion | undefined;
+  /** Whether the turn's edits are still to be made; what failed once is not tried again. */
+  hasEdits: boolean;
   /** Failed device steps in a row; a second failure ends the turn. */
   failures = 0;
   /** Since when it wants the device without having it. */
@@ -89,8 +119,29 @@ export class Job {
     this.client = client;
     this.turn = turn;
     this.isPaused = client.isPaused;
+    this.hasEdits = (turn.edits?.length ?? 0) > 0;
     this.waitingSince = now;
     this.finish = finish;
+  }
+
+  /** Tokens that this slot lacks of what is computed next. */
+  missingIn(slot: Slot): number {
+    return (this.insertion ?? this.turn).tokens.length - slot.length;
+  }
+
+  /** The next `count` tokens in this slot; with the turn's last one what follows it is sampled. */
+  workIn(slot: Slot, count: number): StepWork {
+    const end = slot.length + count;
+    const tokens = (this.insertion ?? this.turn).tokens.slice(slot.length, end);
+    const isLast = this.insertion === undefined && end === this.turn.tokens.length;
+    return isLast ? { slot, tokens, sampling: this.turn.sampling } : { slot, tokens };
+  }
+
+  /** Its slot is another's from now on, or holds what nobody knows. */
+  leaveSlot(why: 'evicted' | 'failed'): void {
+    if (why === 'failed' && this.insertion !== undefined) this.hasEdits = false;
+    this.insertion = undefined;
+    this.alignedTo = undefined;
   }
 
   /** 0 is the most urgent. */

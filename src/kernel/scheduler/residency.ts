@@ -145,7 +145,7 @@ export class Residency {
     if (victim === undefined) return undefined;
     this.#holdings.delete(victim.holder);
     victim.holder.usage.residentTokens = 0;
-    if (victim.job !== undefined) victim.job.alignedTo = undefined;
+    victim.job?.leaveSlot('evicted');
     return victim;
   }
 }

@@ -229,14 +229,14 @@ export class Scheduler {
       if (evicted !== undefined) await this.#charged(job, this.#mover.keep(evicted, slot));
       if (!this.#isOpen(job)) continue;
       if (job.alignedTo !== slot) {
-        const leader = this.#leaderOf(job, slot);
+        const leader = job.insertion === undefined ? this.#leaderOf(job, slot) : undefined;
         if (leader !== undefined) {
           if (seats.every((seat) => seat.job !== leader.job)) seats.push(leader);
           continue;
         }
         if (!(await this.#bring(job, slot))) continue;
       }
-      candidates.push({ job, slot, missing: job.turn.tokens.length - slot.length });
+      candidates.push({ job, slot, missing: job.missingIn(slot) });
     }
     // Much can happen while state moves.
     return candidates.filter(
@@ -303,13 +303,7 @@ export class Scheduler {
     const start = this.#clock.now();
     let results: readonly StepResult[];
     try {
-      results = await this.#driver.step(
-        plan.map(({ job, slot, count }) => {
-          const tokens = job.turn.tokens.slice(slot.length, slot.length + count);
-          const isLast = slot.length + count === job.turn.tokens.length;
-          return isLast ? { slot, tokens, sampling: job.turn.sampling } : { slot, tokens };
-        }),
-      );
+      results = await this.#driver.step(plan.map(({ job, slot, count }) => job.workIn(slot, count)));
     } catch (error) {
       results = plan.map(() => ({ ok: false, error: asError(error) }));
     }
@@ -352,7 +346,7 @@ export class Scheduler {
 
   /** The slot's state is unknown after a failure: start it afresh, and try the turn once more from the beginning. */
   async #recover(job: Job, slot: Slot, error: Error): Promise<void> {
-    job.alignedTo = undefined;
+    job.leaveSlot('failed');
     job.client.usage.residentTokens = 0;
     await this.#reset(slot);
     if (!this.#isOpen(job)) return;

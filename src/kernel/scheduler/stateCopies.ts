@@ -11,7 +11,7 @@ import type { Client } from './job.js';
 import { SwapCost } from './swapCost.js';
 
 export interface StateCopiesParts {
-  readonly driver: InferenceDriver;
+  readonly driver: Pick<InferenceDriver, 'info' | 'saveState'>;
   readonly clock: Clock;
   readonly onTrouble: (message: string) => void;
 }

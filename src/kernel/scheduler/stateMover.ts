@@ -8,7 +8,9 @@ import type { Clock } from '../../hal/clock.js';
 import type { InferenceDriver, Slot, Token } from '../../hal/driver.js';
 import { messageOf } from '../../shared/errors.js';
 import { commonPrefixLength, type ParkedState, type SwapSpace } from '../kv/swapSpace.js';
+import { edited } from './editPlan.js';
 import type { Client, Job } from './job.js';
+import { StateEditor, type Elsewhere } from './stateEditor.js';
 import type { StepCost } from './stepCost.js';
 import { SwapCost } from './swapCost.js';
 
@@ -33,12 +35,14 @@ interface Source {
 
 export class StateMover {
   readonly #parts: StateMoverParts;
+  readonly #editor: StateEditor;
   readonly #cost = new SwapCost();
   /** For prompts that are compared again and again while one waits for the other. */
   readonly #common = new WeakMap<Job, WeakMap<Job, number>>();
 
   constructor(parts: StateMoverParts) {
     this.#parts = parts;
+    this.#editor = new StateEditor(parts);
   }
 
   /** What it costs that the holder of this slot loses it and comes back. */
@@ -58,12 +62,15 @@ export class StateMover {
     await this.#park(swap, slot, holder);
   }
 
-  /** Makes the slot hold a prefix of the job's turn and nothing else. Returns the tokens that need not be computed. */
+  /**
+   * Makes the slot hold a prefix of the job's turn and nothing else, unless something has to be computed first, for which
+   * the job then asks. Returns the tokens that need not be computed.
+   */
   async bring(job: Job, slot: Slot, others: readonly Slot[]): Promise<number> {
     const { tokens } = job.turn;
     const { swap } = this.#parts;
-    const isOwn = job.client.usage.residentTokens > 0;
-    reportDivergence(job.client, tokens, isOwn ? slot.tokens : swap?.of(job.client)?.tokens);
+    if (job.insertion === undefined) this.#reportDivergence(job, slot);
+    if (await this.#editor.edit(job, slot, () => this.#elsewhere(job))) return slot.length;
     const source = swap === undefined ? undefined : this.#bestSource(swap, tokens, slot, others);
     if (swap !== undefined && source !== undefined) await this.#copy(swap, source, slot);
     const prefix = reusable(slot.commonPrefix(tokens), tokens);
@@ -109,6 +116,24 @@ export class StateMover {
     }
   }
 
+  #reportDivergence({ client, turn, hasEdits }: Job, slot: Slot): void {
+    const isOwn = client.usage.residentTokens > 0;
+    const had = isOwn ? slot.tokens : this.#parts.swap?.of(client)?.tokens;
+    if (had !== undefined)
+      reportDivergence(client, turn.tokens, hasEdits ? edited(had, turn.edits ?? []) : had);
+  }
+
+  /** What the client could start from instead of what its slot holds. */
+  #elsewhere({ client, turn }: Job): Elsewhere {
+    const { swap } = this.#parts;
+    if (swap === undefined) return { prefix: 0, own: undefined };
+    const prefix = swap.longestPrefix(turn.tokens)?.length ?? 0;
+    const parked = swap.of(client);
+    if (parked === undefined) return { prefix, own: undefined };
+    const ms = this.#cost.ms('load', this.#bytesOf(parked.tokens.length));
+    return { prefix, own: { tokens: parked.tokens, ms, load: (slot) => this.#load(swap, parked, slot) } };
+  }
+
   #bestSource(
     swap: SwapSpace,
     tokens: readonly Token[],
@@ -146,13 +171,19 @@ export class StateMover {
 
   async #copy(swap: SwapSpace, { from }: Source, slot: Slot): Promise<void> {
     const parked = 'owner' in from ? from : await this.#park(swap, from, undefined);
-    if (parked === undefined) return;
+    if (parked !== undefined) await this.#load(swap, parked, slot);
+  }
+
+  /** Returns whether it worked; else the slot is empty. */
+  async #load(swap: SwapSpace, parked: ParkedState, slot: Slot): Promise<boolean> {
     const start = this.#parts.clock.now();
     try {
       await swap.load(parked, slot);
       this.#cost.observe('load', this.#bytesOf(parked.tokens.length), this.#parts.clock.now() - start);
+      return true;
     } catch (error) {
       this.#parts.onTrouble(`attention state could not be loaded: ${messageOf(error)}`);
+      return false;
     }
   }
 
@@ -186,8 +217,8 @@ export class StateMover {
 const reusable = (prefix: number, tokens: readonly Token[]): number => Math.min(prefix, tokens.length - 1);
 
 /** The last resident token may differ: it is one that the turn before had sampled and its message does not hold. */
-function reportDivergence(client: Client, wants: readonly Token[], had: readonly Token[] | undefined): void {
-  if (had === undefined || client.onDivergence === undefined) return;
+function reportDivergence(client: Client, wants: readonly Token[], had: readonly Token[]): void {
+  if (client.onDivergence === undefined) return;
   const position = commonPrefixLength(had, wants);
   const [before, now] = [had[position], wants[position]];
   if (before === undefined || now === undefined || had.length - position <= 1) return;
