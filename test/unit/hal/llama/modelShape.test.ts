@@ -44,6 +44,16 @@ suite('a model shape', () => {
     assert.equal(describe(metadata).kvHeads, 8);
   });
 
+  test('knows whose keys the engine can turn to another position', () => {
+    assert.equal(shape().hasMovableKeys, true);
+    assert.equal(shape({ 'llama.rope.dimension_sections': [16, 24, 24, 0] }).hasMovableKeys, false);
+    const learnt = new Map<string, MetadataValue>([
+      ['general.architecture', 'gpt2'],
+      ['gpt2.block_count', 2],
+    ]);
+    assert.equal(describe(learnt).hasMovableKeys, false);
+  });
+
   test('refuses what does not generate text', () => {
     assert.throws(() => describe(new Map()), hasCode('modelUnusable'));
     for (const more of [
