@@ -14,6 +14,7 @@ import type { AgentReport, AgentRow, Pid, ToolCallReport } from '../../shared/pr
 import { Budget } from '../scheduler/budget.js';
 import { noUsage, type Client, type Divergence } from '../scheduler/job.js';
 import { createEntity, type Entity } from '../scheduler/runQueue.js';
+import type { ContextHistory } from '../context/history.js';
 import type { ComputedText } from './computedText.js';
 
 /** What an agent took over from another: the first messages of its conversation. */
@@ -24,9 +25,17 @@ export interface Inheritance {
   readonly tools: readonly ToolName[];
 }
 
+/** An external client that an agent works for: its user in the scheduler, and the name that a person knows it by. */
+export interface Owner {
+  readonly id: string;
+  readonly name: string;
+}
+
 /** What an agent had done when the kernel it lived in ended, or what it starts from. */
 export interface AgentPast {
   readonly inherited?: Inheritance | undefined;
+  /** What had left its window. */
+  readonly context?: ContextHistory | undefined;
   readonly messages: readonly ChatMessage[];
   readonly toolCalls: readonly ToolCallReport[];
   readonly tokens: { readonly prompt: number; readonly generated: number };
@@ -45,13 +54,28 @@ export interface AgentOptions {
   readonly kvBytesPerToken: number;
   /** Name of the agent that it works for. */
   readonly worksFor?: string | undefined;
+  /** Its loop is outside of the kernel. */
+  readonly isHosted?: true;
+  /** Without one it is the local person's. */
+  readonly owner?: Owner | undefined;
   /** Of an agent that goes on where it was. */
   readonly past?: AgentPast | undefined;
   /** Told after every change that a row shows. */
   readonly onChange: (agent: Agent) => void;
+  /** Where its attention state is when it has no slot. */
+  readonly tierOf?: ((agent: Agent) => AgentRow['tier']) | undefined;
   /** Told where a new prompt stopped being what was resident, since the rest is computed again. */
   readonly onDivergence?: (agent: Agent, divergence: Divergence) => void;
 }
+
+/** An agent whose loop is outside of the kernel. */
+export interface HostedAgent {
+  readonly agent: Agent;
+  /** Its end, once: whoever hosts it says when, at the latest when its cancellation is aborted. */
+  readonly end: (outcome: AgentOutcome, error?: ErrorData) => void;
+}
+
+export type Hosting = Required<Pick<AgentOptions, 'definition' | 'task' | 'owner'>>;
 
 export class Agent implements Client {
   readonly pid: Pid;
@@ -95,7 +119,7 @@ export class Agent implements Client {
     this.task = options.task;
     this.workspaceRoot = options.workspaceRoot;
     const { definition, past = pastOf(definition) } = options;
-    this.entity = createEntity(options.pid, past.class, past.nice);
+    this.entity = createEntity(options.pid, past.class, past.nice, options.owner?.id);
     this.messages = [...past.messages];
     this.toolCalls = [...past.toolCalls];
     this.promptTokens = past.tokens.prompt;
@@ -114,6 +138,11 @@ export class Agent implements Client {
     return this.#state;
   }
 
+  /** Its loop is outside of the kernel, and nothing of it outlives this kernel. */
+  get isHosted(): boolean {
+    return this.#options.isHosted === true;
+  }
+
   get isPaused(): boolean {
     return this.#isPaused;
   }
@@ -121,6 +150,10 @@ export class Agent implements Client {
   /** Tools that its conversation tells of. */
   get toldTools(): readonly ToolName[] {
     return this.inherited?.tools ?? this.definition.tools;
+  }
+
+  get owner(): Owner | undefined {
+    return this.#options.owner;
   }
 
   /** Undefined while it lives. */
@@ -154,6 +187,16 @@ export class Agent implements Client {
 
   onDivergence(divergence: Divergence): void {
     this.#options.onDivergence?.(this, divergence);
+  }
+
+  /** The program that it works for has its answer, and asks again or does not. */
+  callerLeft(): void {
+    if (this.#isPaused) this.#enter('paused', byYou);
+    else this.#enter('waiting', 'for its program to go on');
+  }
+
+  callerCame(): void {
+    if (this.#state === 'waiting') this.#enter('ready', '');
   }
 
   /** A tool works for it. */
@@ -238,6 +281,7 @@ export class Agent implements Client {
       generatedTokens: this.generatedTokens,
       tokensPerSecond: usage.decodeMs > 0 ? round((1000 * usage.decodedTokens) / usage.decodeMs) : 0,
       kvBytes: usage.residentTokens * this.#options.kvBytesPerToken,
+      tier: usage.residentTokens > 0 ? 'slots' : (this.#options.tierOf?.(this) ?? 'none'),
       deviceMs: round(usage.prefillMs + usage.decodeMs),
       waitMs: round(usage.queuedMs),
       firstTokenMs: this.#firstTokenMs === null ? null : round(this.#firstTokenMs),
@@ -277,8 +321,8 @@ export class Agent implements Client {
   }
 
   get #shownName(): string {
-    const { worksFor } = this.#options;
-    return worksFor === undefined ? this.definition.name : `${worksFor}/${this.definition.name}`;
+    const { owner, worksFor } = this.#options;
+    return [owner?.name, worksFor, this.definition.name].filter((part) => part !== undefined).join('/');
   }
 
   #enter(state: AgentState, reason: string): void {

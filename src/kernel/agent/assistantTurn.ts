@@ -5,7 +5,7 @@
  */
 
 import type { Constraint, InferenceDriver, Sampling, Token, ToolCall } from '../../hal/driver.js';
-import type { Turn } from '../scheduler/job.js';
+import type { Edit, Turn } from '../scheduler/job.js';
 import { JsonScanner } from './jsonScanner.js';
 import { TextStream } from './textStream.js';
 
@@ -18,8 +18,15 @@ export type TurnResult =
 export interface AssistantTurnOptions {
   readonly driver: InferenceDriver;
   readonly prompt: readonly Token[];
+  /** How the prompt came about from what was computed before, where that was changed in its middle. */
+  readonly edits?: readonly Edit[] | undefined;
   /** Limits a tool call to known tools; undefined when the agent has none, and then no call is looked for. */
   readonly constraint: Constraint | undefined;
+  /** The prompt ends with the marker of a call, or is to be answered in JSON: the constraint holds from the first token on. */
+  readonly begins?: 'call' | 'json';
+  readonly sampling?: Pick<Sampling, 'temperature' | 'topP' | 'seed'>;
+  /** The answer ends before the first of these. */
+  readonly stop?: readonly string[];
   /** Tokens the turn may generate. */
   readonly maxTokens: number;
   /** Told of the number of tokens generated so far, after each. */
@@ -29,11 +36,12 @@ export interface AssistantTurnOptions {
 }
 
 /** Greedy: a tool call copies names and paths, and a sampled token that is nearly right is wrong. */
-const temperature = 0;
+const greedy = { temperature: 0 };
 
 export class AssistantTurn implements Turn {
   readonly tokens: Token[];
-  readonly sampling: Sampling = { temperature, constraint: undefined };
+  readonly edits: readonly Edit[];
+  readonly sampling: Sampling;
   readonly #options: AssistantTurnOptions;
   readonly #stream: TextStream;
   readonly #json = new JsonScanner();
@@ -46,10 +54,16 @@ export class AssistantTurn implements Turn {
   #call: string | undefined;
   #isCallComplete = false;
   #isComplete = false;
+  /** What comes from here on is not part of the answer. */
+  #isCut = false;
 
   constructor(options: AssistantTurnOptions) {
     this.#options = options;
     this.tokens = [...options.prompt];
+    this.edits = options.edits ?? [];
+    const { begins, constraint, sampling = greedy } = options;
+    this.sampling = { ...sampling, constraint: begins === undefined ? undefined : constraint };
+    if (begins === 'call') this.#call = '';
     this.#stream = new TextStream((tokens) => options.driver.detokenize(tokens));
   }
 
@@ -62,12 +76,24 @@ export class AssistantTurn implements Turn {
     }
     this.tokens.push(token);
     this.#read(this.#stream.push(token));
-    return this.#isCallComplete || this.#generated >= this.#options.maxTokens ? this.#finish() : 'continue';
+    const isOver = this.#isCallComplete || this.#isCut || this.#generated >= this.#options.maxTokens;
+    return isOver ? this.#finish() : 'continue';
+  }
+
+  /** What was generated, the token that ends the turn included. */
+  get generated(): number {
+    return this.#generated;
+  }
+
+  /** The call as the model wrote it; undefined where it began none. */
+  get callText(): string | undefined {
+    return this.#call;
   }
 
   result(): TurnResult {
     const text = this.#text.trim();
-    if (this.#call === undefined) return { kind: 'answer', text, isComplete: this.#isComplete };
+    if (this.#call === undefined)
+      return { kind: 'answer', text, isComplete: this.#isComplete || this.#isCut };
     const call = parseCall(this.#call);
     return typeof call === 'string'
       ? { kind: 'brokenCall', text, fault: call }
@@ -85,11 +111,38 @@ export class AssistantTurn implements Turn {
       this.#readCall(piece);
       return;
     }
+    if (this.#isCut) return;
+    if (this.#options.begins === 'json') this.#readJson(piece);
+    else this.#readText(piece);
+  }
+
+  #readText(piece: string): void {
+    const { constraint, stop = [], driver } = this.#options;
+    const { open } = driver.toolCallMarkers;
+    // What was told is certain: no marker begins in it.
+    const from = this.#told;
     this.#text += piece;
-    const { open } = this.#options.driver.toolCallMarkers;
-    const at = this.#options.constraint === undefined ? -1 : this.#text.indexOf(open);
-    if (at >= 0) this.#beginCall(at);
-    else this.#tell(this.#text.length - partialSuffix(this.#text, open));
+    const at = constraint === undefined ? -1 : this.#text.indexOf(open, from);
+    const end = firstOf(this.#text, stop, from);
+    if (end !== undefined && (at < 0 || end < at)) this.#endAt(end);
+    else if (at >= 0) this.#beginCall(at);
+    else {
+      const held = [open, ...stop].map((marker) => partialSuffix(this.#text, marker));
+      this.#tell(this.#text.length - Math.max(...held));
+    }
+  }
+
+  #readJson(piece: string): void {
+    const end = this.#json.push(piece);
+    this.#text += end === undefined ? piece : piece.slice(0, end);
+    this.#isCut = end !== undefined;
+    this.#tell(this.#text.length);
+  }
+
+  /** Whatever was said after it was not asked for. */
+  #endAt(length: number): void {
+    this.#text = this.#text.slice(0, length);
+    this.#isCut = true;
   }
 
   /** The marker stands at `at`. What came after it in the same token is dropped: the constraint starts right behind. */
@@ -127,6 +180,12 @@ export class AssistantTurn implements Turn {
     this.#options.onText(this.#text.slice(this.#told, upTo));
     this.#told = upTo;
   }
+}
+
+/** Where the first of the markers begins, in what follows `from`. */
+function firstOf(text: string, markers: readonly string[], from: number): number | undefined {
+  const places = markers.map((marker) => text.indexOf(marker, from)).filter((at) => at >= 0);
+  return places.length === 0 ? undefined : Math.min(...places);
 }
 
 /** Length of the longest end of `text` that could be the beginning of `marker`. */

@@ -5,6 +5,7 @@
  */
 
 import type { InferenceDriver, Token } from '../../hal/driver.js';
+import { splice, type Spliced } from './splice.js';
 
 /** The beginning of a rendered conversation, and its tokens. */
 export interface ComputedText {
@@ -21,6 +22,21 @@ export function tokensOf(
   const known = computed.find((each) => text.startsWith(each.text));
   if (known === undefined) return driver.tokenize(text);
   return [...known.tokens, ...driver.tokenize(text.slice(known.text.length), 'text')];
+}
+
+/**
+ * The prompt of a conversation that may have been changed in its middle since it was computed, with how its tokens came
+ * about from those of the last turn. What cannot be taken over is tokenised again.
+ */
+export function promptOf(
+  text: string,
+  computed: readonly ComputedText[],
+  driver: Pick<InferenceDriver, 'tokenize' | 'detokenize'>,
+): Spliced {
+  const [last] = computed;
+  const isContinued = computed.some((each) => text.startsWith(each.text));
+  const spliced = last === undefined || isContinued ? undefined : splice(last, text, driver);
+  return spliced ?? { tokens: tokensOf(text, computed, driver), edits: [] };
 }
 
 /** After a turn: the prompt with what the model said to it, which a template may render otherwise than it was said. */

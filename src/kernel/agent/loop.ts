@@ -7,17 +7,19 @@
  * one; an answer that was half written is computed again.
  */
 
-import type { ChatMessage, InferenceDriver, Token, ToolCall, ToolSignature } from '../../hal/driver.js';
+import type { ChatMessage, InferenceDriver, ToolCall, ToolSignature } from '../../hal/driver.js';
 import type { ToolName } from '../../shared/agentDefinition.js';
 import { KernelError } from '../../shared/errors.js';
 import { toolResultShare } from '../../shared/limits.js';
 import type { ToolCallReport } from '../../shared/protocol.js';
+import type { AgentContext } from '../context/agentContext.js';
 import type { JournalRecord } from '../journal/records.js';
 import type { Toolbox } from '../sandbox/toolbox.js';
 import type { Scheduler } from '../scheduler/scheduler.js';
 import type { Agent } from './agent.js';
 import { AssistantTurn, type TurnResult } from './assistantTurn.js';
-import { saidBy, tokensOf } from './computedText.js';
+import { promptOf, saidBy } from './computedText.js';
+import type { Spliced } from './splice.js';
 
 /** Resolves when the fact outlives the kernel. `Journal` is one. */
 export interface AgentJournal {
@@ -38,6 +40,8 @@ export interface LoopParts {
   readonly toolbox: Toolbox;
   readonly journal: AgentJournal;
   readonly snapshots?: TurnSnapshots | undefined;
+  /** Decides what of the conversation the model is shown. Without one, all of it has to fit. */
+  readonly context?: Pick<AgentContext, 'fit'> | undefined;
   readonly onText: (agent: Agent, text: string) => void;
   readonly onToolCall: (agent: Agent, call: ToolCallReport, result: string) => void;
 }
@@ -49,7 +53,7 @@ const bytesPerToken = 2.5;
 const answerShare = 0.5;
 
 /** What these do can be done twice: they change nothing. */
-const repeatable: readonly string[] = ['read_file', 'list_dir', 'search'] satisfies ToolName[];
+const repeatable: readonly string[] = ['read_file', 'list_dir', 'search', 'recall'] satisfies ToolName[];
 
 /**
  * Runs the agent to its answer, from the start or from where it was.
@@ -123,15 +127,14 @@ function systemMessage({ definition: { name, instructions } }: Agent): string {
 /** One turn of the model. */
 async function think(agent: Agent, tools: readonly ToolSignature[], parts: LoopParts): Promise<TurnResult> {
   const { driver, scheduler } = parts;
-  const text = driver.render(agent.messages, parts.toolbox.signatures(agent.toldTools));
-  const prompt = tokensOf(text, agent.computed, driver);
-  const maxTokens = tokensLeft(agent, prompt, driver.info.contextTokens);
+  const { text, tokens: prompt, edits } = await promptFor(agent, parts);
+  const maxTokens = tokensLeft(agent, prompt.length, driver.info.contextTokens);
   agent.promptTokens = Math.max(agent.promptTokens, prompt.length);
   await using constraint = tools.length === 0 ? undefined : await driver.createConstraint(tools);
   const before = agent.generatedTokens;
   const turn = new AssistantTurn({
     driver,
-    prompt,
+    ...{ prompt, edits },
     constraint,
     maxTokens,
     onToken: (generated) => {
@@ -148,17 +151,30 @@ async function think(agent: Agent, tools: readonly ToolSignature[], parts: LoopP
   return turn.result();
 }
 
+/** What the model is shown: the conversation, or as much of it as its window has room for. */
+async function promptFor(
+  agent: Agent,
+  { driver, toolbox, context }: LoopParts,
+): Promise<Spliced & { readonly text: string }> {
+  const told = toolbox.signatures(agent.toldTools);
+  const measure = (messages: readonly ChatMessage[]): Spliced & { readonly text: string } => {
+    const text = driver.render(messages, told);
+    return { text, ...promptOf(text, agent.computed, driver) };
+  };
+  return context === undefined ? measure(agent.messages) : await context.fit(measure);
+}
+
 /** What the turn may generate: within the run's budget, the context, and one message's share of it. */
-function tokensLeft(agent: Agent, prompt: readonly Token[], contextTokens: number): number {
+function tokensLeft(agent: Agent, promptTokens: number, contextTokens: number): number {
   const budget = agent.definition.tokenBudget - agent.generatedTokens;
   if (budget <= 0) {
     throw new KernelError('limitReached', `the token budget of ${agent.definition.tokenBudget} is used up`);
   }
-  const room = contextTokens - prompt.length;
+  const room = contextTokens - promptTokens;
   if (room < 1) {
     throw new KernelError(
       'limitReached',
-      `the conversation needs ${prompt.length} tokens and the context holds ${contextTokens}`,
+      `the conversation needs ${promptTokens} tokens and the context holds ${contextTokens}`,
     );
   }
   return Math.min(budget, room, Math.max(1, Math.floor(contextTokens * answerShare)));

@@ -23,6 +23,12 @@ export interface GenerationParts {
   readonly encryptionKey: Uint8Array | undefined;
 }
 
+/** What looking needs. */
+export interface ReadingParts {
+  readonly folder: Pick<DurableFolder, 'path' | 'list' | 'read'>;
+  readonly encryptionKey: Uint8Array | undefined;
+}
+
 /** A file that can be appended to. */
 export interface Generation {
   readonly number: number;
@@ -34,7 +40,7 @@ export interface Generation {
 export const fileOf = (generation: number): string => `journal.${String(generation).padStart(8, '0')}.log`;
 
 /** Highest first. */
-export async function listGenerations(folder: DurableFolder): Promise<readonly number[]> {
+export async function listGenerations(folder: Pick<DurableFolder, 'list'>): Promise<readonly number[]> {
   const numbers = (await folder.list()).flatMap(({ name }) => {
     const [, digits] = pattern.exec(name) ?? [];
     return digits === undefined ? [] : [Number(digits)];
@@ -45,7 +51,7 @@ export async function listGenerations(folder: DurableFolder): Promise<readonly n
 /** @throws KernelError `stateInvalid` as {@link readJournalFile} */
 export async function readGeneration(
   generation: number,
-  { folder, encryptionKey }: GenerationParts,
+  { folder, encryptionKey }: ReadingParts,
 ): Promise<JournalContent | undefined> {
   const name = fileOf(generation);
   return readJournalFile(await folder.read(name), `${folder.path}/${name}`, encryptionKey);

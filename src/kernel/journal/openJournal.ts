@@ -15,11 +15,12 @@ import {
   writeGeneration,
   type Generation,
   type GenerationParts,
+  type ReadingParts,
 } from './generations.js';
 import { Journal } from './journal.js';
 import type { JournalContent } from './journalFile.js';
 import { LiveBytes } from './liveBytes.js';
-import { ReplayedState } from './replay.js';
+import { ReplayedState, type JournalState } from './replay.js';
 
 export interface OpenJournalOptions {
   readonly folder: DurableFolder;
@@ -79,6 +80,19 @@ export async function openJournal(
   return { journal, recovery: { ...sizeOf(found), damage, setAside } };
 }
 
+/** What a journal says, for whoever only looks: nothing is changed. @throws KernelError as {@link openJournal} */
+export async function readJournal(
+  parts: ReadingParts,
+): Promise<{ readonly state: JournalState; readonly damage: readonly JournalDamage[] }> {
+  const { found, damage } = await readNewest(await listGenerations(parts.folder), parts);
+  return { state: replayed(found?.content.records ?? []).state, damage };
+}
+
+export function describeDamage({ kind, lostBytes, lostPids }: JournalDamage): string {
+  const behind = lostPids.length === 0 ? '' : `; agents ${lostPids.join(', ')} are older than they were`;
+  return `a ${kind} part of ${lostBytes} bytes${behind}`;
+}
+
 function sizeOf(found: Found | undefined): Pick<JournalRecovery, 'records' | 'bytes'> {
   return { records: found?.content.records.length ?? 0, bytes: found?.content.goodBytes ?? 0 };
 }
@@ -134,7 +148,7 @@ export async function setAsideJournal(folder: DurableFolder): Promise<readonly s
 
 async function readNewest(
   numbers: readonly number[],
-  parts: GenerationParts,
+  parts: ReadingParts,
 ): Promise<{ readonly found: Found | undefined; readonly damage: readonly JournalDamage[] }> {
   const damage: JournalDamage[] = [];
   for (const number of numbers) {

@@ -14,12 +14,21 @@ import {
 } from '../../shared/agentDefinition.js';
 import { capabilities, grantLifetimes, grantSpecSchema, type Grant } from '../../shared/capability.js';
 import type { ErrorCode, ErrorData } from '../../shared/errors.js';
-import { spawnRequestSchema, type AgentReport, type ToolCallReport } from '../../shared/protocol.js';
+import {
+  spawnRequestSchema,
+  type AgentReport,
+  type Pid,
+  type ToolCallReport,
+} from '../../shared/protocol.js';
+import type { ContextChange } from '../context/history.js';
 
 const pid = z.int().min(1);
 /** Milliseconds since the epoch. */
 const instant = z.number();
 const count = z.int().min(0);
+/** Of an agent's conversation. */
+const block = z.int().min(1);
+const blocks = z.array(block);
 const fields = z.record(z.string(), z.string());
 
 const messageSchema: z.ZodType<ChatMessage> = z.discriminatedUnion('role', [
@@ -36,7 +45,10 @@ const toolCallSchema: z.ZodType<ToolCallReport> = z.strictObject({
   tool: z.string(),
   arguments: fields,
   capability: z.enum(capabilities).nullable(),
-  decision: z.enum(['granted', 'allowed-once', 'allowed-run', 'allowed-session', 'denied', 'none']),
+  decision: z.enum([
+    ...(['granted', 'allowed-once', 'allowed-run', 'allowed-session', 'allowed-workspace'] as const),
+    ...(['denied', 'none'] as const),
+  ]),
   ms: z.number(),
   ok: z.boolean(),
 });
@@ -90,6 +102,8 @@ const recordShapes = [
     inherited: z
       .strictObject({ messages: z.int().min(1), tools: z.array(z.enum(toolNames)) })
       .exactOptional(),
+    /** Of one that an external client has. */
+    owner: z.strictObject({ id: z.string().min(1), name: z.string() }).exactOptional(),
   }),
   /** The conversation grew. `tokens`: what the agent has used so far, in all. */
   z.strictObject({
@@ -104,6 +118,17 @@ const recordShapes = [
   z.strictObject({ type: z.literal('reniced'), pid, class: z.enum(priorityClasses), nice: niceSchema }),
   /** The agent's attention state after its first `tokens` tokens is in the store. */
   z.strictObject({ type: z.literal('snapshotTaken'), pid, key: z.string().min(1), tokens: count }),
+  /** Blocks of the agent's conversation left its window. `blockLength`: what it is cut with. */
+  z.strictObject({ type: z.literal('pagedOut'), pid, blockLength: z.int().min(1), blocks }),
+  /** Blocks are in its window again, beside the message of this index; the files of some are others now. */
+  z.strictObject({ type: z.literal('pagedIn'), pid, message: count, blocks, stale: blocks }),
+  /** The agent was told something beside this message. */
+  z.strictObject({
+    ...{ type: z.literal('noted'), pid, blockLength: z.int().min(1), message: count, text: z.string() },
+  }),
+  z.strictObject({
+    ...{ type: z.literal('pinned'), pid, blockLength: z.int().min(1), block, isPinned: z.boolean() },
+  }),
   z.strictObject({ type: z.literal('granted'), grant: grantSchema, uses: count }),
   z.strictObject({ type: z.literal('grantUsed'), id: z.int().min(1), pid }),
   z.strictObject({ type: z.literal('grantRevoked'), id: z.int().min(1) }),
@@ -131,4 +156,11 @@ export function grantedRecord({
     grant: { id, pid: holder ?? null, spec: { capability, scope }, lifetime, grantedAt },
     uses: 0,
   };
+}
+
+/** A change of an agent's window. */
+export function contextRecord(pidOf: Pid, change: ContextChange): JournalRecord {
+  if (change.type === 'pagedOut') return { ...change, pid: pidOf, blocks: [...change.blocks] };
+  if (change.type !== 'pagedIn') return { ...change, pid: pidOf };
+  return { ...change, pid: pidOf, blocks: [...change.blocks], stale: [...change.stale] };
 }

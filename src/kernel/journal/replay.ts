@@ -9,7 +9,8 @@ import type { AgentDefinition, PriorityClass } from '../../shared/agentDefinitio
 import type { GrantLifetime } from '../../shared/capability.js';
 import { maxKeptReports } from '../../shared/limits.js';
 import type { AgentReport, Pid, ToolCallReport } from '../../shared/protocol.js';
-import type { JournalRecord } from './records.js';
+import { changed, changesOf, type ContextChange, type ContextHistory } from '../context/history.js';
+import { contextRecord, type JournalRecord } from './records.js';
 
 type RecordOf<T extends JournalRecord['type']> = Extract<JournalRecord, { type: T }>;
 
@@ -20,12 +21,15 @@ export interface JournalledAgent {
   readonly task: string;
   readonly workspace: RecordOf<'spawned'>['workspace'];
   readonly inherited: RecordOf<'spawned'>['inherited'];
+  readonly owner: RecordOf<'spawned'>['owner'];
   readonly messages: readonly ChatMessage[];
   readonly toolCalls: readonly ToolCallReport[];
   readonly tokens: { readonly prompt: number; readonly generated: number };
   readonly isPaused: boolean;
   readonly class: PriorityClass;
   readonly nice: number;
+  /** What left its window, and what came back; undefined while nothing has. */
+  readonly context: ContextHistory | undefined;
   /** Its latest attention state in the store, if it has one. */
   readonly snapshot: { readonly key: string; readonly tokens: number } | undefined;
 }
@@ -60,7 +64,11 @@ interface WritableState {
 }
 
 /** Which grants a new kernel still honours. */
-const outlivesKernel: Readonly<Record<GrantLifetime, boolean>> = { once: false, run: false, session: false };
+const outlivesKernel: Readonly<Record<GrantLifetime, boolean>> = {
+  ...{ once: false, run: false, session: false },
+  // The client keeps these and hands them to every kernel.
+  workspace: false,
+};
 
 /** The state after these records. */
 export function replay(records: Iterable<JournalRecord>): JournalState {
@@ -129,6 +137,10 @@ const meanings: { readonly [T in keyof Records]: (state: WritableState, record: 
     const agent = agents.get(pid);
     if (agent !== undefined) agent.snapshot = { key, tokens };
   },
+  pagedOut: applyContext,
+  pagedIn: applyContext,
+  noted: applyContext,
+  pinned: applyContext,
   granted: ({ grants }, { grant, uses }) => {
     grants.set(grant.id, { grant, uses });
   },
@@ -142,8 +154,13 @@ const meanings: { readonly [T in keyof Records]: (state: WritableState, record: 
   exited: applyExited,
 };
 
+function applyContext({ agents }: WritableState, { pid, ...change }: ContextChange & { pid: Pid }): void {
+  const agent = agents.get(pid);
+  if (agent !== undefined) agent.context = changed(agent.context, change);
+}
+
 function applySpawned(state: WritableState, record: RecordOf<'spawned'>): void {
-  const { pid, at, definition, task, workspace, inherited } = record;
+  const { pid, at, definition, task, workspace, inherited, owner } = record;
   state.lastPid = Math.max(state.lastPid, pid);
   state.agents.set(pid, {
     pid,
@@ -152,12 +169,14 @@ function applySpawned(state: WritableState, record: RecordOf<'spawned'>): void {
     task,
     workspace,
     inherited,
+    owner,
     messages: [],
     toolCalls: [],
     tokens: { prompt: 0, generated: 0 },
     isPaused: false,
     class: definition.class,
     nice: definition.nice,
+    context: undefined,
     snapshot: undefined,
   });
 }
@@ -182,8 +201,8 @@ export function* recordsOf(state: JournalState): Generator<JournalRecord> {
 }
 
 function* recordsOfAgent(agent: JournalledAgent): Generator<JournalRecord> {
-  const { pid, spawnedAt, definition, task, workspace, inherited } = agent;
-  const from = inherited !== undefined && { inherited };
+  const { pid, spawnedAt, definition, task, workspace, inherited, owner } = agent;
+  const from = { ...(inherited !== undefined && { inherited }), ...(owner !== undefined && { owner }) };
   yield { type: 'spawned', pid, at: spawnedAt, definition, task, workspace, ...from };
   if (agent.class !== definition.class || agent.nice !== definition.nice) {
     yield { type: 'reniced', pid, class: agent.class, nice: agent.nice };
@@ -193,6 +212,9 @@ function* recordsOfAgent(agent: JournalledAgent): Generator<JournalRecord> {
   const last = agent.messages.length - 1;
   for (const [index, message] of agent.messages.entries()) {
     yield { type: 'message', pid, message, ...(index === last && { tokens: agent.tokens }) };
+  }
+  for (const change of agent.context === undefined ? [] : changesOf(agent.context)) {
+    yield contextRecord(pid, change);
   }
   if (agent.snapshot !== undefined) yield { type: 'snapshotTaken', pid, ...agent.snapshot };
 }
