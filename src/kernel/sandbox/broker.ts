@@ -1,12 +1,13 @@
 /**
  * The one gate for authority. Every host call begins with `require`: a grant that covers the access lets it pass,
  * else a person is asked, else it is denied. The rule itself is `covers`, which is pure; this file remembers what
- * was granted and asks. It never grants by itself, never takes silence for a yes, and asks the same thing of the
- * same agent only once at a time.
+ * was granted and asks. It never grants by itself, never takes silence for a yes, asks the same thing of the same
+ * agent only once at a time, and lets nothing rely on a grant that the audit log does not hold.
  */
 
 import type { Clock } from '../../hal/clock.js';
 import {
+  coverageOf,
   covers,
   scopeOf,
   type Access,
@@ -15,8 +16,9 @@ import {
   type GrantSpec,
 } from '../../shared/capability.js';
 import { Emitter } from '../../shared/emitter.js';
-import { KernelError } from '../../shared/errors.js';
+import { KernelError, messageOf } from '../../shared/errors.js';
 import type { Decision, PermissionAnswer, PermissionRequest, Pid } from '../../shared/protocol.js';
+import type { Audit, AuditEntry } from '../audit/audit.js';
 
 export interface Prompter {
   /** Asks a person. Rejects when nobody can be asked or `signal` is aborted; both mean no. */
@@ -29,13 +31,15 @@ export interface Invocation {
   readonly agent: string;
   readonly task: string;
   readonly tool: PermissionRequest['tool'];
+  /** Real path of the folder that the agent works in. */
+  readonly workspace: string;
   readonly allowedOnce: GrantSpec[];
   /** Standing grants it has used: when one is revoked, the call is to be stopped. */
   readonly relied: Set<Grant['id']>;
   readonly refused: Map<string, string>;
 }
 
-export type InvocationFacts = Pick<Invocation, 'pid' | 'agent' | 'task' | 'tool'>;
+export type InvocationFacts = Pick<Invocation, 'pid' | 'agent' | 'task' | 'tool' | 'workspace'>;
 
 export function createInvocation(facts: InvocationFacts): Invocation {
   return { ...facts, allowedOnce: [], relied: new Set(), refused: new Map() };
@@ -56,6 +60,7 @@ const decisions = {
   once: 'allowed-once',
   run: 'allowed-run',
   session: 'allowed-session',
+  workspace: 'allowed-workspace',
 } as const satisfies Record<GrantLifetime, Decision>;
 
 /** What came of a question. A standing right was recorded when the answer came, once for all who asked. */
@@ -67,6 +72,7 @@ type Ruling =
 /** An open question. Equal wishes of the same agent share it. */
 interface Question {
   readonly pid: Pid;
+  readonly workspace: string;
   readonly access: Access;
   readonly ruling: Promise<Ruling>;
   readonly settle: (ruling: Ruling) => void;
@@ -75,10 +81,33 @@ interface Question {
   askers: number;
 }
 
+/** A grant with what is remembered of it. */
+interface Held {
+  readonly grant: Grant;
+  readonly covers: (access: Access) => boolean;
+  /** Tool calls that relied on it. */
+  uses: number;
+  /** Settled when the grant is in the audit log; a grant that cannot get there is revoked. */
+  readonly recorded: Promise<void> | undefined;
+}
+
+/** Whose a grant is. That of a run belongs to one agent, that of a workspace to all who work there. */
+export type Holder =
+  | { readonly pid: Pid; readonly lifetime: 'run' | 'session' }
+  | { readonly workspace: string; readonly lifetime: 'workspace' };
+
+export interface BrokerOptions {
+  readonly prompter: Prompter;
+  readonly clock: Clock;
+  /** A kernel always has one; without it nothing is written down. */
+  readonly audit?: Audit;
+}
+
 export class Broker {
   readonly #prompter: Prompter;
   readonly #clock: Clock;
-  readonly #grants = new Map<number, Grant>();
+  readonly #audit: Audit | undefined;
+  readonly #grants = new Map<number, Held>();
   readonly #open = new Map<string, Question>();
   readonly #granted = new Emitter<Grant>();
   readonly #used = new Emitter<{ readonly grant: Grant; readonly pid: Pid }>();
@@ -92,48 +121,58 @@ export class Broker {
   /** A grant was taken back, or ended with its agent. */
   readonly onDidRevoke = this.#revoked.event;
 
-  constructor(options: { readonly prompter: Prompter; readonly clock: Clock }) {
-    this.#prompter = options.prompter;
-    this.#clock = options.clock;
+  constructor({ prompter, clock, audit }: BrokerOptions) {
+    this.#prompter = prompter;
+    this.#clock = clock;
+    this.#audit = audit;
   }
 
-  /** Records a right that a person gave. A run grant belongs to one agent, a session grant to all. */
-  grant(spec: GrantSpec, holder: { readonly pid: Pid; readonly lifetime: 'run' | 'session' }): Grant {
+  /** Records a right that a person gave. */
+  grant(spec: GrantSpec, holder: Holder, grantedBy: Grant['grantedBy'] = 'client'): Grant {
+    const { lifetime } = holder;
     const grant: Grant = {
       ...spec,
       id: this.#nextId++,
-      pid: holder.lifetime === 'run' ? holder.pid : undefined,
-      lifetime: holder.lifetime,
+      pid: lifetime === 'run' ? holder.pid : undefined,
+      lifetime,
+      ...(lifetime === 'workspace' && { workspace: holder.workspace }),
+      grantedBy,
       grantedAt: this.#clock.wallClock(),
     };
-    this.#grants.set(grant.id, grant);
+    const recorded = this.#audit?.record(grantEntry('grant', grant));
+    recorded?.catch(() => this.revoke(grant.id));
+    const held: Held = { grant, covers: coverageOf(spec), uses: 0, recorded };
+    this.#grants.set(grant.id, held);
     this.#granted.fire(grant);
     // Whoever else waits for what is granted now need not be asked any more.
-    for (const { pid, access, settle } of this.#open.values()) {
-      if (this.grantsOf(pid).includes(grant) && covers(grant, access)) {
+    for (const { pid, workspace, access, settle } of this.#open.values()) {
+      if (belongsTo(grant, pid, workspace) && held.covers(access)) {
         settle({ kind: 'standing', grant, decision: 'granted' });
       }
     }
     return grant;
   }
 
-  /** From now on the grant covers nothing. */
+  /** From now on the grant covers nothing. It is taken back also where that cannot be written down any more. */
   revoke(id: number): boolean {
-    const grant = this.#grants.get(id);
-    if (grant === undefined) return false;
+    const held = this.#grants.get(id);
+    if (held === undefined) return false;
     this.#grants.delete(id);
-    this.#revoked.fire(grant);
+    this.#audit?.record(grantEntry('revocation', held.grant)).catch(() => undefined);
+    this.#revoked.fire(held.grant);
     return true;
   }
 
-  /** The grants an agent could use now. */
-  grantsOf(pid: Pid): Grant[] {
-    return [...this.#grants.values()].filter((grant) => grant.pid === undefined || grant.pid === pid);
+  /** Every grant that covers anything now, with the tool calls that relied on it. */
+  list(): readonly { readonly grant: Grant; readonly uses: number }[] {
+    return [...this.#grants.values()]
+      .filter(({ grant }) => !this.#hasExpired(grant))
+      .map(({ grant, uses }) => ({ grant, uses }));
   }
 
   /** The agent has exited: what was granted for its run is gone. */
   endRun(pid: Pid): void {
-    for (const [id, grant] of this.#grants) if (grant.pid === pid) this.revoke(id);
+    for (const [id, { grant }] of this.#grants) if (grant.pid === pid) this.revoke(id);
   }
 
   /**
@@ -148,9 +187,9 @@ export class Broker {
     signal: AbortSignal,
   ): Promise<Decision> {
     if (signal.aborted) throw new KernelError('cancelled', 'the agent was stopped');
-    const standing = this.grantsOf(invocation.pid).find((grant) => covers(grant, access));
+    const standing = this.#standing(invocation, access);
     if (standing !== undefined) {
-      this.#rely(invocation, standing);
+      await this.#rely(invocation, standing.grant);
       return 'granted';
     }
     if (invocation.allowedOnce.some((spec) => covers(spec, access))) return decisions.once;
@@ -163,7 +202,7 @@ export class Broker {
         invocation.allowedOnce.push(ruling.spec);
         return decisions.once;
       case 'standing':
-        this.#rely(invocation, ruling.grant);
+        await this.#rely(invocation, ruling.grant);
         return ruling.decision;
       case 'refused':
         invocation.refused.set(key, ruling.reason);
@@ -173,10 +212,36 @@ export class Broker {
     }
   }
 
-  #rely({ pid, relied }: Invocation, grant: Grant): void {
+  #standing(invocation: Invocation, access: Access): Held | undefined {
+    for (const held of this.#grants.values()) {
+      if (this.#isUsable(held, invocation) && held.covers(access)) return held;
+    }
+    return undefined;
+  }
+
+  #isUsable({ grant, uses }: Held, { pid, workspace, relied }: Invocation): boolean {
+    if (!belongsTo(grant, pid, workspace) || this.#hasExpired(grant)) return false;
+    return grant.uses === undefined || uses < grant.uses || relied.has(grant.id);
+  }
+
+  #hasExpired({ expiresAt }: Grant): boolean {
+    return expiresAt !== undefined && this.#clock.wallClock() >= expiresAt;
+  }
+
+  /**
+   * @throws KernelError `storageFull`, `storageFailed` when it cannot be written down that it was granted and used,
+   *   `cancelled` when it was revoked meanwhile
+   */
+  async #rely({ pid, agent, tool, relied }: Invocation, grant: Grant): Promise<void> {
     if (relied.has(grant.id)) return;
     relied.add(grant.id);
+    const held = this.#grants.get(grant.id);
+    if (held !== undefined) held.uses += 1;
     this.#used.fire({ grant, pid });
+    if (this.#audit === undefined) return;
+    await held?.recorded;
+    await this.#audit.record({ ...grantEntry('use', grant), pid, agent, tool });
+    if (!this.#grants.has(grant.id)) throw new KernelError('cancelled', `grant ${grant.id} was revoked`);
   }
 
   /** Joins the question if it is open, else opens it. It is taken back when the last who asked has gone. */
@@ -193,11 +258,11 @@ export class Broker {
   }
 
   #openQuestion(key: string, invocation: Invocation, access: Access, target: string): Question {
-    const { pid, agent, task, tool } = invocation;
+    const { pid, agent, task, tool, workspace } = invocation;
     const prompt = new AbortController();
     let settle: Question['settle'] = () => undefined;
     const ruling = new Promise<Ruling>((resolve) => (settle = resolve));
-    const question: Question = { pid, access, ruling, settle, prompt, askers: 0 };
+    const question: Question = { pid, workspace, access, ruling, settle, prompt, askers: 0 };
     this.#open.set(key, question);
     void this.#put({ pid, agent, task, tool, access, target }, prompt.signal).then((answer) => {
       // A question that was settled or given up meanwhile takes no answer any more.
@@ -208,11 +273,27 @@ export class Broker {
     return question;
   }
 
+  /** Who cannot be written down as asked is not asked; an answer that cannot be written down is none. */
   async #put(request: PermissionRequest, signal: AbortSignal): Promise<PermissionAnswer> {
+    const { pid, agent, tool, access } = request;
+    const about = { pid, agent, tool, what: access.capability, scope: scopeOf(access) };
+    if (this.#audit !== undefined) {
+      const fault = await this.#faultOf({ kind: 'prompt', ...about });
+      if (fault !== undefined) return fault;
+    }
+    const answer = await this.#prompter.ask(request, signal).catch(() => unanswered);
+    const result = answer.kind === 'allow' ? answer.lifetime : answer === unanswered ? 'nobody' : 'denied';
+    const detail = answer.kind === 'allow' ? answer.scope : answer.reason;
+    return (await this.#faultOf({ kind: 'decision', ...about, result, detail })) ?? answer;
+  }
+
+  /** A refusal where the entry cannot be written down. */
+  async #faultOf(entry: AuditEntry): Promise<PermissionAnswer | undefined> {
     try {
-      return await this.#prompter.ask(request, signal);
-    } catch {
-      return { kind: 'deny', reason: 'nobody could be asked' };
+      await this.#audit?.record(entry);
+      return undefined;
+    } catch (error) {
+      return { kind: 'deny', reason: messageOf(error) };
     }
   }
 
@@ -221,7 +302,7 @@ export class Broker {
     question.prompt.abort();
   }
 
-  #rule({ pid, access }: Question, answer: PermissionAnswer): Ruling {
+  #rule({ pid, workspace, access }: Question, answer: PermissionAnswer): Ruling {
     if (answer.kind === 'deny') return { kind: 'refused', reason: answer.reason };
     const { lifetime, scope } = answer;
     const spec = { capability: access.capability, scope };
@@ -230,7 +311,8 @@ export class Broker {
       return { kind: 'refused', reason: `the answer covers ${scope} and not ${scopeOf(access)}` };
     }
     if (lifetime === 'once') return { kind: 'once', spec };
-    return { kind: 'standing', grant: this.grant(spec, { pid, lifetime }), decision: decisions[lifetime] };
+    const holder: Holder = lifetime === 'workspace' ? { workspace, lifetime } : { pid, lifetime };
+    return { kind: 'standing', grant: this.grant(spec, holder, 'person'), decision: decisions[lifetime] };
   }
 }
 
@@ -244,6 +326,27 @@ function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> 
       resolve(value);
     });
   });
+}
+
+const unanswered: PermissionAnswer = { kind: 'deny', reason: 'nobody could be asked' };
+
+function belongsTo(grant: Grant, pid: Pid, workspace: string): boolean {
+  if (grant.workspace !== undefined) return grant.workspace === workspace;
+  return grant.pid === undefined || grant.pid === pid;
+}
+
+/** A grant as a line of the audit log. */
+function grantEntry(kind: 'grant' | 'use' | 'revocation', grant: Grant): AuditEntry {
+  const { id, pid, capability, scope, lifetime, grantedBy } = grant;
+  const limits = [
+    ...(grant.uses === undefined ? [] : [`${grant.uses} uses`]),
+    ...(grant.expiresAt === undefined ? [] : [`until ${new Date(grant.expiresAt).toISOString()}`]),
+  ];
+  return {
+    ...{ kind, grant: id, what: capability, scope, result: lifetime, client: grantedBy },
+    ...(pid !== undefined && { pid }),
+    ...(limits.length > 0 && { detail: limits.join(', ') }),
+  };
 }
 
 const keyOf = (access: Access): string => `${access.capability} ${scopeOf(access)}`;

@@ -1,7 +1,7 @@
 /**
  * What a tool module can ask of the kernel, and all of it: read a file, list a folder, replace a file, run a
- * program. Each call looks where the path or the program really is, then begins with `broker.require`, and only then
- * touches content. What goes wrong is a reply, in the words that the model is told.
+ * program. Each call looks where the path or the program really is, then begins with `broker.require` and its line in
+ * the audit log, and only then touches content. What goes wrong is a reply, in the words that the model is told.
  */
 
 import { constants } from 'node:os';
@@ -10,6 +10,8 @@ import type { CommandExit, Processes } from '../../hal/process.js';
 import { scopeOf, type Access, type Capability } from '../../shared/capability.js';
 import { KernelError } from '../../shared/errors.js';
 import { commandOutputBytes, commandTimeoutMs, maxFileBytes, maxWalkEntries } from '../../shared/limits.js';
+import { ActRecord } from '../audit/actRecord.js';
+import { digestOf, type Audit } from '../audit/audit.js';
 import type { AccessRecord } from './accessRecord.js';
 import { DeniedError, type Broker, type Invocation } from './broker.js';
 import { decodeFields, encodeFields, textOf } from './fields.js';
@@ -33,22 +35,34 @@ export interface HostParts {
   readonly invocation: Invocation;
   readonly record: AccessRecord;
   readonly capabilities: readonly Capability[];
+  readonly audit: Audit;
   readonly signal: AbortSignal;
+}
+
+/** The parts, and the one host call that they are used for now. */
+interface Call extends HostParts {
+  readonly act: ActRecord;
 }
 
 /** The host calls of one tool call. What it has read is remembered, so that it replaces nothing it has not seen. */
 export function createHostCalls(parts: HostParts): HostCalls {
   const seen = new Map<string, Uint8Array>();
-  const functions: Record<HostFunctionName, (fields: Uint8Array[]) => Promise<Uint8Array>> = {
-    fs_read: ([path]) => read(textOf(path), seen, parts),
-    fs_list: ([path]) => list(textOf(path), parts),
-    fs_write: ([path, bytes]) => write(textOf(path), bytes, seen, parts),
-    process_run: (words) => run(words.map(textOf), parts),
+  const functions: Record<HostFunctionName, (fields: Uint8Array[], call: Call) => Promise<Uint8Array>> = {
+    fs_read: ([path], call) => read(textOf(path), seen, call),
+    fs_list: ([path], call) => list(textOf(path), call),
+    fs_write: ([path, bytes], call) => write(textOf(path), bytes, seen, call),
+    process_run: (words, call) => run(words.map(textOf), call),
   };
+  const { pid, agent, tool } = parts.invocation;
   return async ({ name, bytes }) => {
+    const facts = { kind: 'hostCall', pid, agent, tool, what: name, digest: digestOf(bytes) } as const;
+    const act = new ActRecord(parts.audit, facts);
     try {
-      return reply(0, await functions[name](decodeFields(bytes)));
+      const result = await functions[name](decodeFields(bytes), { ...parts, act });
+      act.end();
+      return reply(0, result);
     } catch (error) {
+      act.end(error);
       if (!(error instanceof KernelError) || error.code === 'cancelled' || error.code === 'bug') throw error;
       return reply(1, Buffer.from(inWords(error)));
     }
@@ -73,10 +87,12 @@ function reply(status: 0 | 1, payload: Uint8Array): Uint8Array {
   return bytes;
 }
 
-async function require(access: Access, target: string, parts: HostParts): Promise<void> {
-  const { broker, invocation, record, signal } = parts;
+async function require(access: Access, target: string, call: Call): Promise<void> {
+  const { broker, invocation, record, signal, act } = call;
   try {
-    record.note(access.capability, await broker.require(invocation, access, target, signal));
+    const decision = await broker.require(invocation, access, target, signal);
+    await act.begin({ scope: scopeOf(access), result: decision });
+    record.note(access.capability, decision);
   } catch (error) {
     if (error instanceof DeniedError) record.note(access.capability, 'denied');
     throw error;
@@ -84,7 +100,7 @@ async function require(access: Access, target: string, parts: HostParts): Promis
 }
 
 /** A tool that only writes reads what it is about to change: that is part of writing, and one question. */
-async function read(path: string, seen: Map<string, Uint8Array>, parts: HostParts): Promise<Uint8Array> {
+async function read(path: string, seen: Map<string, Uint8Array>, parts: Call): Promise<Uint8Array> {
   const target = await parts.workspace.resolve(path);
   if (target.kind !== 'file') throw new KernelError('badRequest', `${path} is a folder`);
   const capability = parts.capabilities.includes('fs.read') ? 'fs.read' : 'fs.write';
@@ -94,7 +110,7 @@ async function read(path: string, seen: Map<string, Uint8Array>, parts: HostPart
   return bytes;
 }
 
-async function list(path: string, parts: HostParts): Promise<Uint8Array> {
+async function list(path: string, parts: Call): Promise<Uint8Array> {
   const target = await parts.workspace.resolve(path);
   if (target.kind !== 'folder') throw new KernelError('badRequest', `${path} is not a folder`);
   await require({ capability: 'fs.read', path: target.relative }, target.real, parts);
@@ -107,7 +123,7 @@ async function write(
   path: string,
   bytes: Uint8Array | undefined,
   seen: Map<string, Uint8Array>,
-  parts: HostParts,
+  parts: Call,
 ): Promise<Uint8Array> {
   const target = await parts.workspace.resolve(path);
   await require({ capability: 'fs.write', path: target.relative }, target.real, parts);
@@ -124,14 +140,14 @@ async function write(
 }
 
 /** Three fields: the exit status, what there is to say about it, and the output. */
-async function run(argv: string[], parts: HostParts): Promise<Uint8Array> {
+async function run(argv: string[], parts: Call): Promise<Uint8Array> {
   const { workspace, processes, signal } = parts;
   if (argv.some((word) => word.includes('\0'))) {
     throw new KernelError('badRequest', 'the command holds a NUL character');
   }
   const executable = await processes.resolve(argv[0] ?? '', workspace);
   const target = scopeOf({ capability: 'process.run', argv: [executable.real, ...argv.slice(1)] });
-  await require({ capability: 'process.run', argv }, target, parts);
+  await require({ capability: 'process.run', argv, executable: executable.real }, target, parts);
   const limits = { timeoutMs: commandTimeoutMs, outputBytes: commandOutputBytes };
   const result = await processes.run({ executable, argv, cwd: workspace.root, ...limits }, signal);
   const { status, note } = inShellTerms(result.exit);

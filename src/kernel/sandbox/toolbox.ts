@@ -7,11 +7,13 @@
 import type { Disk } from '../../hal/disk.js';
 import type { ToolSignature } from '../../hal/driver.js';
 import type { Processes } from '../../hal/process.js';
-import { toolNames, type ToolName } from '../../shared/agentDefinition.js';
+import { sandboxedTools, type ToolName } from '../../shared/agentDefinition.js';
 import type { Capability } from '../../shared/capability.js';
 import { KernelError } from '../../shared/errors.js';
 import { sandboxLimits } from '../../shared/limits.js';
 import type { Decision, LogLevel } from '../../shared/protocol.js';
+import { ActRecord } from '../audit/actRecord.js';
+import { canonical, digestOf, type Audit } from '../audit/audit.js';
 import { AccessRecord } from './accessRecord.js';
 import { createInvocation, type Broker, type Invocation } from './broker.js';
 import { encodeFields } from './fields.js';
@@ -55,6 +57,7 @@ export interface ToolboxOptions {
   readonly disk: Disk;
   readonly processes: Processes;
   readonly broker: Broker;
+  readonly audit: Audit;
   readonly log: (level: LogLevel, message: string) => void;
   /** What a module may use; {@link sandboxLimits} where it is not given. */
   readonly limits?: SandboxLimits;
@@ -70,7 +73,9 @@ const minResultBytes = 256;
 
 /** @throws KernelError that names the first tool that cannot be used, and why. */
 export async function createToolbox(options: ToolboxOptions): Promise<Toolbox> {
-  const loaded = await Promise.all(toolNames.map((name) => loadTool(name, options.toolsDir, options.disk)));
+  const loaded = await Promise.all(
+    sandboxedTools.map((name) => loadTool(name, options.toolsDir, options.disk)),
+  );
   const tools = new Map<string, Tool>(loaded.map((tool) => [tool.name, tool]));
   const pool = new SandboxPool(sandboxLimits);
   const parts: Parts = { limits: sandboxLimits, ...options, pool };
@@ -83,7 +88,9 @@ export async function createToolbox(options: ToolboxOptions): Promise<Toolbox> {
     invoke: async (call, signal) => {
       const start = performance.now();
       const record = new AccessRecord();
-      const said = await perform(call, tools.get(call.tool), record, parts, signal);
+      const said = await audited(call, parts, () =>
+        perform(call, tools.get(call.tool), record, parts, signal),
+      );
       return { ...said, ...record.summary(), ms: Math.round(performance.now() - start) };
     },
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
@@ -96,6 +103,37 @@ function signatureOf({ name, description, parameters }: Tool): ToolSignature {
 
 type Said = Pick<ToolOutcome, 'text' | 'ok'>;
 
+/** A call that cannot be written down is not made, which the model is told. */
+async function audited(
+  { pid, agent, tool, arguments: given }: ToolInvocation,
+  { audit }: Parts,
+  work: () => Promise<Said>,
+): Promise<Said> {
+  const digest = digestOf(canonical(given));
+  const act = new ActRecord(audit, { kind: 'toolCall', pid, agent, tool, what: tool, digest });
+  try {
+    await act.begin();
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error;
+    return { ok: false, text: inWords(error) };
+  }
+  try {
+    const said = await work();
+    act.end(
+      said.ok
+        ? undefined
+        : new KernelError(
+            said.text.startsWith('denied: ') ? 'denied' : 'badRequest',
+            'the model was told why',
+          ),
+    );
+    return said;
+  } catch (error) {
+    act.end(error);
+    throw error;
+  }
+}
+
 async function perform(
   call: ToolInvocation,
   tool: Tool | undefined,
@@ -107,7 +145,7 @@ async function perform(
   const fault = argumentFault(tool, call.arguments);
   if (fault !== undefined) return failed(fault);
   const { pid, agent, task } = call;
-  const invocation = createInvocation({ pid, agent, task, tool: tool.name });
+  const invocation = createInvocation({ pid, agent, task, tool: tool.name, workspace: call.workspaceRoot });
   const revocation = new AbortController();
   let revoked: Capability | undefined;
   const listener = parts.broker.onDidRevoke((grant) => {
@@ -140,11 +178,11 @@ async function execute(
   parts: Parts,
   signal: AbortSignal,
 ): Promise<CallResult> {
-  const { disk, processes, broker, pool, workerUrl, limits } = parts;
+  const { disk, processes, broker, audit, pool, workerUrl, limits } = parts;
   const { name, module, hostFunctions, capabilities } = tool;
   const workspace = await disk.openWorkspace(call.workspaceRoot);
   const host = createHostCalls({
-    ...{ workspace, processes, broker, invocation, record, capabilities, signal },
+    ...{ workspace, processes, broker, audit, invocation, record, capabilities, signal },
   });
   const values = Object.keys(tool.parameters).map((parameter) => call.arguments[parameter] ?? '');
   const input = encodeFields([String(Math.max(minResultBytes, call.resultBytes)), ...values]);

@@ -14,7 +14,7 @@ const never = new AbortController().signal;
 const read = (path: string): Access => ({ capability: 'fs.read', path });
 const write = (path: string): Access => ({ capability: 'fs.write', path });
 const invocation = (pid = 1): Invocation =>
-  createInvocation({ pid, agent: 'scout', task: 'look', tool: 'read_file' });
+  createInvocation({ pid, agent: 'scout', task: 'look', tool: 'read_file', workspace: '/w' });
 
 interface Desk {
   readonly broker: Broker;

@@ -20,6 +20,7 @@ import { fileURLToPath } from 'node:url';
 import { createDisk } from '../../../src/hal/disk.js';
 import { createManualClock } from '../../../src/hal/manualClock.js';
 import { createProcesses, type Processes } from '../../../src/hal/process.js';
+import { MemoryAudit } from '../../../src/kernel/audit/memoryAudit.js';
 import { Broker, type Prompter } from '../../../src/kernel/sandbox/broker.js';
 import type { SandboxLimits } from '../../../src/kernel/sandbox/sandbox.js';
 import { createToolbox, type Toolbox, type ToolOutcome } from '../../../src/kernel/sandbox/toolbox.js';
@@ -47,6 +48,7 @@ interface Bench extends AsyncDisposable {
   readonly toolbox: Toolbox;
   readonly broker: Broker;
   readonly logged: string[];
+  readonly audit: MemoryAudit;
   asked: PermissionRequest[];
   answer:
     | PermissionAnswer
@@ -73,14 +75,15 @@ suite('toolbox', () => {
       const { answer } = created;
       return typeof answer === 'function' ? await answer(request, signal) : answer;
     };
-    const broker = new Broker({ prompter: { ask }, clock: createManualClock(0) });
+    const audit = new MemoryAudit();
+    const broker = new Broker({ prompter: { ask }, clock: createManualClock(0), audit });
     const logged: string[] = [];
     const toolbox = await createToolbox({
-      ...{ toolsDir: tools, workerUrl, disk: createDisk(), processes, broker, limits },
+      ...{ toolsDir: tools, workerUrl, disk: createDisk(), processes, broker, audit, limits },
       log: (_, message) => void logged.push(message),
     });
     const created: Bench = {
-      ...{ toolbox, broker, asked: [], logged, answer: deny },
+      ...{ toolbox, broker, audit, asked: [], logged, answer: deny },
       call: (tool, given, { signal = never, pid = 1, resultBytes = 4096 } = {}) =>
         toolbox.invoke(
           { pid, agent: 'scout', task: 'look', tool, arguments: given, workspaceRoot: root, resultBytes },
@@ -189,7 +192,11 @@ suite('toolbox', () => {
     assert.equal(read?.target, join(root, 'src/tax.ts'));
     assert.deepEqual(read.access, { capability: 'fs.read', path: 'src/tax.ts' });
     assert.match(run?.target ?? '', /^\/.*node.* "a b"$/);
-    assert.deepEqual(run?.access, { capability: 'process.run', argv: ['node', 'a b'] });
+    assert.deepEqual(run?.access, {
+      capability: 'process.run',
+      argv: ['node', 'a b'],
+      executable: run?.target.split(' ')[0] ?? '',
+    });
   });
 
   test('an edit is one question and leaves the rest of the file as it was', async () => {
