@@ -5,11 +5,11 @@
 
 import type { PriorityClass } from '../src/shared/agentDefinition.js';
 import type { PageMessage, TaskManagerRow } from '../src/shared/taskManagerMessages.js';
-import { element, setText, setTitle } from './dom.js';
+import { element, icon, setText, setTitle } from './dom.js';
 import { formatBytes, formatCount, formatMs, formatRate, formatShare } from './format.js';
 import { iconButton } from './iconButton.js';
 import { createNiceControl } from './niceControl.js';
-import { button, dropdown, gridCell, gridRow, letFocusIn, setDisabled } from './toolkit.js';
+import { button, dropdown, gridCell, gridRow, letFocusIn, plainButton, setDisabled } from './toolkit.js';
 
 /** Columns in their order: the name in style sheet and code, the head that people read, and what it means. */
 export const columns = [
@@ -36,6 +36,8 @@ export interface AgentRowView {
   readonly element: HTMLElement;
   /** To be called when the element is on the page. */
   show(row: TaskManagerRow): void;
+  /** Says whether what the name opens is open. */
+  showOpen(isOpen: boolean): void;
 }
 
 /** A part of a row: some cells, and how they follow the row. */
@@ -44,12 +46,14 @@ interface Part {
   show(row: TaskManagerRow): void;
 }
 
-export function createAgentRow(first: TaskManagerRow, post: Post): AgentRowView {
+/** @param onToggle the name was pressed */
+export function createAgentRow(first: TaskManagerRow, post: Post, onToggle: () => void): AgentRowView {
   const row = gridRow('default');
   const current = { row: first };
   const latest = (): TaskManagerRow => current.row;
+  const who = whoPart(onToggle);
   const parts = [
-    whoPart(),
+    who,
     statePart(),
     classPart(latest, post),
     nicePart(latest, post),
@@ -70,16 +74,16 @@ export function createAgentRow(first: TaskManagerRow, post: Post): AgentRowView 
     row.dataset['outcome'] = next.outcome ?? '';
     for (const part of parts) part.show(next);
   };
-  return { element: row, show };
+  return { element: row, show, showOpen: who.showOpen };
 }
 
-function whoPart(): Part {
+function whoPart(onToggle: () => void): Part & Pick<AgentRowView, 'showOpen'> {
   const cell = gridCell('default', 'agent');
-  const head = element('div', 'head');
+  const head = plainButton({ className: 'head expander', onPress: onToggle });
   const name = element('span', 'name');
   const pid = element('span', 'pid');
   const task = element('div', 'task');
-  head.append(name, pid);
+  head.append(icon('chevron'), name, pid);
   cell.append(head, task);
   return {
     cells: { agent: cell },
@@ -88,7 +92,10 @@ function whoPart(): Part {
       setText(pid, `${row.pid}`);
       setText(task, row.task);
       setTitle(cell, row.task);
+      setTitle(head, 'Show what its window holds');
+      letFocusIn(cell);
     },
+    showOpen: (isOpen) => head.setAttribute('aria-expanded', String(isOpen)),
   };
 }
 
@@ -161,6 +168,14 @@ function sharePart(): Part {
   };
 }
 
+/** Where its attention state is. */
+const placeNames: Readonly<Record<TaskManagerRow['tier'], string>> = {
+  slots: 'In a slot: it goes on at once',
+  memory: 'In memory: it goes on as soon as it has a slot',
+  disk: 'On disk: it is loaded when it goes on',
+  none: 'Nowhere: it is computed again when it goes on',
+};
+
 function figuresPart(): Part {
   const cells = {
     first: gridCell('default', 'first'),
@@ -176,6 +191,7 @@ function figuresPart(): Part {
       setText(cells.tokens, `${formatCount(row.promptTokens)} + ${formatCount(row.generatedTokens)}`);
       setText(cells.rate, formatRate(row.tokensPerSecond));
       setText(cells.kv, formatBytes(row.kvBytes));
+      setTitle(cells.kv, row.state === 'exited' ? '' : placeNames[row.tier]);
       setText(cells.wait, formatMs(row.waitMs));
     },
   };

@@ -37,6 +37,15 @@ export function formatMs(ms: number | null, locale?: string): string {
   return `${formatCount(minutes, locale)} min ${formatCount(Math.floor((ms % 60_000) / 1_000), locale)} s`;
 }
 
+/** The time of day, and the day where it is another one. @param atMs since the epoch */
+export function formatTime(atMs: number, nowMs: number, locale?: string): string {
+  const isToday = new Date(atMs).toDateString() === new Date(nowMs).toDateString();
+  const style = isToday
+    ? ({ timeStyle: 'short' } as const)
+    : ({ dateStyle: 'medium', timeStyle: 'short' } as const);
+  return new Intl.DateTimeFormat(locale, style).format(atMs);
+}
+
 /** @param share 0 to 1; null where nothing was measured */
 export function formatShare(share: number | null, locale?: string): string {
   return share === null ? '–' : new Intl.NumberFormat(locale, { style: 'percent' }).format(share);

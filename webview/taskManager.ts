@@ -1,81 +1,77 @@
 /**
- * The task manager page. It keeps one row a living element per agent, adds, moves and removes rows, and redraws
- * nothing else. It decides nothing: what a person presses goes to the extension as a wish.
+ * The task manager page: puts its parts together and hands them what the extension sends. It decides nothing: what a
+ * person presses goes to the extension as a wish.
  */
 
 import './taskManager.css';
+import './contextMap.css';
+import './rights.css';
 import type {
   AgentKey,
   PageMessage,
+  TaskManagerMessage,
   TaskManagerView,
-  ViewMessage,
 } from '../src/shared/taskManagerMessages.js';
-import { columns, createAgentRow, type AgentRowView } from './agentRow.js';
+import { createAgentTable } from './agentTable.js';
+import { BlockCard } from './blockCard.js';
 import { element } from './dom.js';
 import { createKernelHeader } from './kernelHeader.js';
-import { grid, gridCell, gridRow, registerControls } from './toolkit.js';
+import { createRights } from './rights.js';
+import { registerControls } from './toolkit.js';
 
-declare function acquireVsCodeApi(): { postMessage(message: PageMessage): void };
+/** What the editor keeps of the page while it is not shown. */
+interface PageState {
+  readonly open: readonly AgentKey[];
+}
+
+declare function acquireVsCodeApi(): {
+  postMessage(message: PageMessage): void;
+  getState(): PageState | undefined;
+  setState(state: PageState): void;
+};
 
 function start(page: HTMLElement): void {
   registerControls();
   const editor = acquireVsCodeApi();
   const post = (message: PageMessage): void => editor.postMessage(message);
   const header = createKernelHeader(post);
-  const table = createTable(post);
+  const card = new BlockCard(post);
+  const table = createAgentTable({
+    post,
+    card,
+    open: editor.getState()?.open ?? [],
+    onOpenChanged: (open) => editor.setState({ open }),
+  });
+  const rights = createRights(post);
   const empty = element('p', 'empty');
   empty.textContent = 'No agents. “Run Agent…” starts one; agents run side by side on the same model.';
-  page.append(header.element, table.element, empty);
+  page.append(header.element, table.element, empty, ...rights.elements);
+  // Outside of the page's own box, against which it would be placed.
+  document.body.append(card.element);
 
   const show = (view: TaskManagerView): void => {
     header.show(view);
-    table.show(view);
+    table.show(view.rows);
+    rights.show(view);
     table.element.hidden = view.rows.length === 0;
     empty.hidden = view.rows.length > 0;
   };
-  window.addEventListener('message', ({ data }: MessageEvent<ViewMessage>) => show(data.view));
+  window.addEventListener('message', ({ data }: MessageEvent<TaskManagerMessage>) => {
+    switch (data.type) {
+      case 'view':
+        show(data.view);
+        break;
+      case 'context':
+        table.showContext(data.key, data.context);
+        break;
+      case 'block':
+        card.setText(data.key, data.id, data);
+        break;
+      default:
+        data satisfies never;
+    }
+  });
   post({ type: 'ready' });
-}
-
-function createTable(post: (message: PageMessage) => void): {
-  readonly element: HTMLElement;
-  show(view: TaskManagerView): void;
-} {
-  const table = grid('Agents');
-  table.append(createHeadings());
-  const rows = new Map<AgentKey, AgentRowView>();
-  return {
-    element: table,
-    show(view) {
-      const keys = new Set(view.rows.map(({ key }) => key));
-      for (const [key, row] of rows) {
-        if (keys.has(key)) continue;
-        row.element.remove();
-        rows.delete(key);
-      }
-      let previous = table.firstElementChild;
-      for (const next of view.rows) {
-        const row = rows.get(next.key) ?? createAgentRow(next, post);
-        rows.set(next.key, row);
-        // An element that is moved loses focus: only what stands wrong is moved.
-        if (previous?.nextElementSibling !== row.element) previous?.after(row.element);
-        previous = row.element;
-        row.show(next);
-      }
-    },
-  };
-}
-
-function createHeadings(): HTMLElement {
-  const headings = gridRow('header');
-  for (const [column, heading, meaning] of columns) {
-    const cell = gridCell('columnheader', column);
-    cell.textContent = heading;
-    cell.title = meaning;
-    if (heading === '') cell.setAttribute('aria-label', 'Actions');
-    headings.append(cell);
-  }
-  return headings;
 }
 
 const page = document.getElementById('page');

@@ -50,6 +50,15 @@ export function button({ className, appearance, onPress }: ButtonOptions): HTMLE
   return element;
 }
 
+/** A button of the browser's own, where the library's is too large to stand in a line of text or in a map. */
+export function plainButton({ className, onPress }: Omit<ButtonOptions, 'appearance'>): HTMLElement {
+  const element = document.createElement('button');
+  element.type = 'button';
+  element.className = className;
+  element.addEventListener('click', onPress);
+  return element;
+}
+
 export function setDisabled(element: HTMLElement, isDisabled: boolean): void {
   element.toggleAttribute('disabled', isDisabled);
 }
@@ -157,13 +166,30 @@ export function gridCell(kind: 'columnheader' | 'default', column: string): HTML
   return element;
 }
 
+/** A row that is one cell across all columns. @param focus where the arrow keys that walk the cells lead */
+export function wideRow(className: string, content: HTMLElement, focus: () => void): HTMLElement {
+  const row = document.createElement('div');
+  row.className = className;
+  row.setAttribute('role', 'row');
+  content.setAttribute('role', 'gridcell');
+  content.tabIndex = -1;
+  content.focus = focus;
+  row.append(content);
+  // The table learns from its rows where the focus is.
+  Object.assign(row, { focusColumnIndex: 0 });
+  row.addEventListener('focusin', () => row.dispatchEvent(new CustomEvent('row-focused', { bubbles: true })));
+  return row;
+}
+
 /**
  * Lets Tab into a cell that holds controls; the arrow keys that walk the cells then go to the first of them. The cell
  * of this library is otherwise a wall: what stands in it is skipped. To be called when the cell is on the page.
  */
 export function letFocusIn(cell: HTMLElement): void {
   const first = (): HTMLElement | null =>
-    cell.querySelector<HTMLElement>(':is(vscode-button, vscode-dropdown, input):not([disabled], [hidden])');
+    cell.querySelector<HTMLElement>(
+      ':is(vscode-button, vscode-dropdown, button, input):not([disabled], [hidden])',
+    );
   if (first() === null || !cell.hasAttribute('tabindex')) return;
   cell.removeAttribute('tabindex');
   cell.focus = () => {

@@ -18,6 +18,7 @@ import type { PermissionPrompt } from './permissionPrompt.js';
 import { pickFolder, pickRun } from './pickRun.js';
 import { writeModel } from './settings.js';
 import { showError } from './showError.js';
+import { faultOfStoreKey, keepStoreKey } from './storeKey.js';
 import type { TaskManager } from './taskManager.js';
 
 export interface CommandContext {
@@ -30,6 +31,7 @@ export interface CommandContext {
   readonly taskManager: TaskManager;
   readonly log: vscode.LogOutputChannel;
   readonly memory: vscode.Memento;
+  readonly secrets: vscode.SecretStorage;
 }
 
 const runSchema = z.strictObject({ agent: z.string(), task: z.string() });
@@ -59,6 +61,7 @@ export function registerCommands(context: CommandContext): DisposableStore {
   register('showLog', () => context.log.show());
   register('chooseModel', chooseModel);
   register('useEmbeddedModel', () => writeModel(''));
+  register('setStoreKey', () => setStoreKey(context));
   return store;
 }
 
@@ -117,4 +120,18 @@ async function chooseModel(): Promise<void> {
       filters: { 'GGUF models': ['gguf'], 'All files': ['*'] },
     })) ?? [];
   if (file !== undefined) await writeModel(file.fsPath);
+}
+
+/** It takes no argument: a key in a keybinding would be a key in a file. */
+async function setStoreKey({ secrets }: CommandContext): Promise<void> {
+  const key = await vscode.window.showInputBox({
+    title: 'Set Vector Store Key',
+    prompt:
+      'Kept in the secret storage of the editor, and sent to the store that agenticMicrokernel.vectorStore names.',
+    placeHolder: 'Empty: no key',
+    password: true,
+    ignoreFocusOut: true,
+    validateInput: faultOfStoreKey,
+  });
+  if (key !== undefined) await keepStoreKey(secrets, key);
 }

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import * as vscode from 'vscode';
 import { KernelProcess } from '../client/kernelProcess.js';
 import { kernelFolders } from '../client/userDirs.js';
+import { messageOf } from '../shared/errors.js';
 import { DisposableStore } from '../shared/lifecycle.js';
 import type { StatePlace } from '../shared/protocol.js';
 import { AgentRuns } from './agentRuns.js';
@@ -15,15 +16,20 @@ import { AnswersView } from './answersView.js';
 import { registerCommands } from './commands.js';
 import { Fleet } from './fleet.js';
 import { FleetMonitor } from './fleetMonitor.js';
+import { registerGatewayServer } from './gatewayServer.js';
 import { describeGoingOn } from './kernelNews.js';
 import { KernelWatch } from './kernelWatch.js';
 import { followSessions } from './lastSession.js';
+import { LiveGrants } from './liveGrants.js';
 import { PermissionPrompt } from './permissionPrompt.js';
 import { PermissionQueue } from './permissionQueue.js';
-import { readEngineSettings } from './settings.js';
+import { readEncryptState, readEngineSettings } from './settings.js';
+import { stateKeyOf } from './stateKey.js';
 import { StatusBar } from './statusBar.js';
+import { storeKeyOf, storeKeySecret } from './storeKey.js';
 import { TaskManager } from './taskManager.js';
 import type { Transcript } from './transcript.js';
+import { WorkspaceGrants } from './workspaceGrants.js';
 
 let shutDown: (() => Promise<void>) | undefined;
 
@@ -40,10 +46,13 @@ export function activate(context: vscode.ExtensionContext): TestAccess | undefin
   const log = store.add(vscode.window.createOutputChannel('Agentic Microkernel', { log: true }));
   const answers = store.add(new AnswersView());
   const queue = new PermissionQueue();
-  const kernel = createKernel(context, queue);
+  const workspaceGrants = new WorkspaceGrants(context.globalState);
+  const kernel = createKernel(context, queue, log, workspaceGrants);
+  store.add(workspaceGrants.follow(kernel));
   const fleet = new Fleet();
   const kernelWatch = store.add(new KernelWatch(kernel, fleet));
-  const monitor = store.add(new FleetMonitor(kernel, fleet, queue));
+  const grants = store.add(new LiveGrants(kernel));
+  const monitor = store.add(new FleetMonitor(kernel, fleet, queue, grants));
   const prompt = store.add(
     new PermissionPrompt({
       queue,
@@ -55,7 +64,7 @@ export function activate(context: vscode.ExtensionContext): TestAccess | undefin
     }),
   );
   const taskManager = store.add(
-    new TaskManager({ extensionUri: context.extensionUri, kernel, fleet, monitor, prompt }),
+    new TaskManager({ extensionUri: context.extensionUri, kernel, fleet, monitor, grants, prompt }),
   );
   store.add(new StatusBar(monitor));
   store.add(writeTranscript(kernel, answers.transcript));
@@ -72,9 +81,16 @@ export function activate(context: vscode.ExtensionContext): TestAccess | undefin
       taskManager,
       log,
       memory: context.workspaceState,
+      secrets: context.secrets,
+    }),
+  );
+  store.add(
+    context.secrets.onDidChange(({ key }) => {
+      if (key === storeKeySecret) kernelWatch.settingsChanged();
     }),
   );
   store.add(followSessions({ kernel, fleet, runs, memory: context.workspaceState }));
+  store.add(registerGatewayServer({ kernel, secrets: context.secrets }));
   shutDown = () => kernel.dispose();
   return context.extensionMode === vscode.ExtensionMode.Test ? { kernel, permissions: queue } : undefined;
 }
@@ -84,7 +100,12 @@ export async function deactivate(): Promise<void> {
   await shutDown?.();
 }
 
-function createKernel(context: vscode.ExtensionContext, queue: PermissionQueue): KernelProcess {
+function createKernel(
+  context: vscode.ExtensionContext,
+  queue: PermissionQueue,
+  log: vscode.LogOutputChannel,
+  workspaceGrants: WorkspaceGrants,
+): KernelProcess {
   const inspectPort = Number(process.env['AMK_INSPECT_KERNEL'] ?? '');
   return new KernelProcess({
     kernelPath: vscode.Uri.joinPath(context.extensionUri, 'dist', 'kernel.js').fsPath,
@@ -95,25 +116,43 @@ function createKernel(context: vscode.ExtensionContext, queue: PermissionQueue):
       client: 'editor',
       workspaces: vscode.workspace.workspaceFolders?.map(({ uri }) => uri.fsPath) ?? [],
     }),
-    state: () => statePlace(context),
+    state: () => statePlace(context, log),
+    workspaceGrants: () => workspaceGrants.all,
+    storeKey: () => (readEngineSettings().vectorStore === 'orama' ? undefined : storeKeyOf(context.secrets)),
     ...(inspectPort > 0 ? { inspectPort } : {}),
   });
 }
 
-/** A folder for each workspace, beside the workspace and not in it: what agents read and said is nobody else's. */
-function statePlace({ globalStorageUri }: vscode.ExtensionContext): StatePlace | undefined {
+/**
+ * A folder for each workspace, beside the workspace and not in it: what agents read and said is nobody else's. Where
+ * it is to be encrypted and there is no key to do it with, nothing is kept.
+ */
+async function statePlace(
+  { globalStorageUri, secrets }: vscode.ExtensionContext,
+  log: vscode.LogOutputChannel,
+): Promise<StatePlace | undefined> {
   const { workspaceFile, workspaceFolders = [], isTrusted } = vscode.workspace;
   const name = workspaceFile?.toString() ?? workspaceFolders.map(({ uri }) => uri.toString()).join('\n');
   if (name === '' || !isTrusted) return undefined;
   const hash = createHash('sha256').update(name).digest('hex').slice(0, 32);
   const { fsPath } = vscode.Uri.joinPath(globalStorageUri, 'workspaces', hash);
-  return { dir: fsPath, resume: 'pause' };
+  const place = { dir: fsPath, resume: 'pause' } as const;
+  if (!readEncryptState()) return place;
+  try {
+    return { ...place, encryptionKey: await stateKeyOf(secrets) };
+  } catch (error) {
+    log.warn(
+      `Agents end with the kernel, since there is no key to encrypt what is kept: ${messageOf(error)}`,
+    );
+    return undefined;
+  }
 }
 
 function writeTranscript(kernel: KernelProcess, transcript: Transcript): DisposableStore {
   const store = new DisposableStore();
   store.add(kernel.on('output', ({ pid, text }) => transcript.text(pid, text)));
   store.add(kernel.on('toolCalled', ({ pid, call, result }) => transcript.toolCalled(pid, call, result)));
+  store.add(kernel.on('contextChanged', ({ pid, text }) => transcript.contextChanged(pid, text)));
   store.add(
     kernel.on('agentsResumed', ({ rows }) => {
       for (const { pid } of rows) transcript.rest(pid);

@@ -38,6 +38,12 @@ export class Fleet {
     return agent !== undefined && isLive(agent) ? agent : undefined;
   }
 
+  /** The agent behind a key, also when it has ended, as long as the present kernel can be asked about it. */
+  findKnown(key: AgentKey): FleetAgent | undefined {
+    const agent = this.#agents.get(key);
+    return agent !== undefined && this.keyOf(agent.row.pid) === key ? agent : undefined;
+  }
+
   keyOf(pid: Pid): AgentKey {
     return `${this.#generation}.${pid}`;
   }
@@ -57,7 +63,9 @@ export class Fleet {
 
   /** Agents that ended with their kernel, which cannot say so any more. */
   lose(rows: readonly AgentRow[], reason: string): void {
-    this.update(rows.map((row) => ({ ...row, state: 'exited', outcome: 'failed', reason, kvBytes: 0 })));
+    this.update(
+      rows.map((row) => ({ ...row, state: 'exited', outcome: 'failed', reason, kvBytes: 0, tier: 'none' })),
+    );
   }
 
   /** Another kernel runs, which numbers its agents from 1 again. */

@@ -11,9 +11,10 @@ import { DisposableStore, type Disposable } from '../shared/lifecycle.js';
 import type { AgentKey, TaskManagerView } from '../shared/taskManagerMessages.js';
 import type { Fleet } from './fleet.js';
 import { statusOfKernel } from './kernelNews.js';
+import type { LiveGrants } from './liveGrants.js';
 import type { PermissionQueue } from './permissionQueue.js';
 import type { StatusInput } from './statusText.js';
-import { viewOf } from './taskManagerView.js';
+import { viewOf, type ViewInput } from './taskManagerView.js';
 import { Throughput } from './throughput.js';
 
 const refreshIntervalMs = 250;
@@ -24,23 +25,26 @@ export class FleetMonitor implements Disposable {
   readonly #kernel: KernelProcess;
   readonly #fleet: Fleet;
   readonly #queue: PermissionQueue;
+  readonly #grants: LiveGrants;
   readonly #throughput = new Throughput();
   readonly #rates = new AgentRates<AgentKey>();
   readonly #changed = new Emitter<undefined>();
   readonly #store = new DisposableStore();
   #timer: NodeJS.Timeout | undefined;
   #isDue = false;
-  #rssBytes = 0;
+  #usage: ViewInput['usage'] = { rssBytes: 0, tiers: null };
 
   readonly onDidChange = this.#changed.event;
 
-  constructor(kernel: KernelProcess, fleet: Fleet, queue: PermissionQueue) {
+  constructor(kernel: KernelProcess, fleet: Fleet, queue: PermissionQueue, grants: LiveGrants) {
     this.#kernel = kernel;
     this.#fleet = fleet;
     this.#queue = queue;
+    this.#grants = grants;
     this.#store.add(kernel.on('stateChanged', () => this.#noteChange()));
     this.#store.add(fleet.onDidChange(() => this.#noteChange()));
     this.#store.add(queue.onDidChange(() => this.#noteChange()));
+    this.#store.add(grants.onDidChange(() => this.#noteChange()));
     this.#store.defer(() => clearTimeout(this.#timer));
   }
 
@@ -63,19 +67,24 @@ export class FleetMonitor implements Disposable {
     return viewOf({
       state: this.#kernel.state,
       agents: this.#fleet.agents,
-      askingPids: new Set(this.#queue.pending.map(({ request }) => request.pid)),
+      pending: this.#queue.pending,
+      grants: this.#grants.all.map((live) => ({ key: this.#grants.keyOf(live.grant), live })),
+      revoked: this.#grants.revokedSince(performance.now()),
+      nameOf: (pid) => this.#fleet.rowOf(pid)?.name,
       shareOf: (key) => this.#rates.of(key)?.deviceShare,
       tokensPerSecond: this.#throughput.perSecond(performance.now()),
-      rssBytes: this.#rssBytes,
+      usage: this.#usage,
     });
   }
 
-  /** Brings the kernel's memory up to date; quietly, since a kernel that is gone is told of elsewhere. */
+  /** Brings the kernel's memory and its tiers up to date; quietly, since a kernel that is gone is told of elsewhere. */
   async measure(): Promise<void> {
     if (this.#kernel.state.name !== 'running') return;
     const usage = await this.#kernel.call('ping', null).catch(() => undefined);
-    if (usage === undefined || usage.rssBytes === this.#rssBytes) return;
-    this.#rssBytes = usage.rssBytes;
+    if (usage === undefined) return;
+    const { rssBytes, tiers } = usage;
+    if (JSON.stringify(this.#usage) === JSON.stringify({ rssBytes, tiers })) return;
+    this.#usage = { rssBytes, tiers };
     this.#noteChange();
   }
 

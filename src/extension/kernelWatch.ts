@@ -41,7 +41,7 @@ export class KernelWatch implements Disposable {
     );
     this.#store.add(kernel.on('agentsResumed', ({ rows }) => (this.#resumed = rows)));
     this.#store.add(kernel.on('stateChanged', (state) => this.#follow(state)));
-    this.#store.add(onDidChangeEngineSettings(() => this.#settingsChanged()));
+    this.#store.add(onDidChangeEngineSettings(() => this.settingsChanged()));
     this.#store.defer(() => clearTimeout(this.#calm));
   }
 
@@ -58,6 +58,12 @@ export class KernelWatch implements Disposable {
       if (chosen !== restart) return;
     }
     await this.#restartNow();
+  }
+
+  /** Something that a kernel is started with has changed: the next one has it, as soon as nobody is in its way. */
+  settingsChanged(): void {
+    clearTimeout(this.#calm);
+    this.#calm = setTimeout(() => void this.#applySettings(), settingsCalmMs);
   }
 
   async #restartNow(): Promise<void> {
@@ -97,11 +103,6 @@ export class KernelWatch implements Disposable {
   #describeRestart(): string {
     const live = this.#fleet.live.map(({ row }) => row);
     return describeRestart(live, this.#keepsAgents);
-  }
-
-  #settingsChanged(): void {
-    clearTimeout(this.#calm);
-    this.#calm = setTimeout(() => void this.#applySettings(), settingsCalmMs);
   }
 
   /** A kernel that was never needed reads the settings when it is. */

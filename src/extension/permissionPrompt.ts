@@ -26,11 +26,18 @@ const buttons = {
   once: 'Allow Once',
   run: 'Allow This Run…',
   session: 'Allow This Session…',
+  workspace: 'Allow in This Workspace…',
   deny: 'Deny',
   showAll: 'Show in Full…',
 } as const;
 
-/** A notification in the making: only the newest of a question counts, since showing it again closes the older. */
+const lifetimes = {
+  [buttons.run]: 'run',
+  [buttons.session]: 'session',
+  [buttons.workspace]: 'workspace',
+} as const;
+
+/** A notification in the making: only that the newest of a question closes counts, since it closes the older. */
 interface Asked {
   /** `listed`: open, but no longer on the screen, so that it must not keep the next question from being seen. */
   state: 'open' | 'listed' | 'closed';
@@ -68,7 +75,15 @@ export class PermissionPrompt implements Disposable {
 
   /** Asks again: the question of this agent, or else the oldest there is. */
   async review(pid?: Pid): Promise<void> {
-    const pending = pid === undefined ? this.#queue.pending[0] : this.#queue.findByPid(pid);
+    await this.#askAgain(pid === undefined ? this.#queue.pending[0] : this.#queue.findByPid(pid));
+  }
+
+  /** Asks this question again. */
+  async reviewQuestion(id: number): Promise<void> {
+    await this.#askAgain(this.#queue.pending.find((pending) => pending.id === id));
+  }
+
+  async #askAgain(pending: PendingPermission | undefined): Promise<void> {
     if (pending === undefined) {
       void vscode.window.showInformationMessage('No question is open.');
       return;
@@ -100,8 +115,9 @@ export class PermissionPrompt implements Disposable {
     const timer = setTimeout(() => this.#leftScreen(asked, turn), onScreenMs);
     const answer = await this.#answerTo(pending);
     clearTimeout(timer);
-    if (asked.turn !== turn) return;
     if (answer === undefined) {
+      // Showing it again closes the older notification, which is no news; a press on that one is an answer all the same.
+      if (asked.turn !== turn) return;
       asked.state = 'closed';
       this.#askNext();
       return;
@@ -139,8 +155,9 @@ export class PermissionPrompt implements Disposable {
           isRead = true;
           break;
         case buttons.run:
-        case buttons.session: {
-          const answer = await this.#pickScope(request, choice === buttons.run ? 'run' : 'session');
+        case buttons.session:
+        case buttons.workspace: {
+          const answer = await this.#pickScope(request, lifetimes[choice]);
           if (answer !== undefined) return answer;
           break;
         }
@@ -155,8 +172,8 @@ export class PermissionPrompt implements Disposable {
     wish: Wish,
     isRead: boolean,
   ): Thenable<(typeof buttons)[keyof typeof buttons] | undefined> {
-    const { once, run, session, deny, showAll } = buttons;
-    const standing = shownScopesOf(request.access).length > 0 ? [run, session] : [];
+    const { once, run, session, workspace, deny, showAll } = buttons;
+    const standing = shownScopesOf(request.access).length > 0 ? [run, session, workspace] : [];
     const choices = isRead ? [once, ...standing, deny] : [showAll, deny];
     return request.access.capability === 'fs.read'
       ? vscode.window.showInformationMessage(wish.notification, ...choices)
@@ -168,7 +185,10 @@ export class PermissionPrompt implements Disposable {
     lifetime: GrantLifetime,
   ): Promise<PermissionAnswer | undefined> {
     const name = escapeForDisplay(request.agent);
-    const who = lifetime === 'run' ? `${name}, until it ends` : 'every agent, until the kernel stops';
+    const who = {
+      ...{ once: name, run: `${name}, until it ends`, session: 'every agent, until the kernel stops' },
+      workspace: 'every agent in this workspace, until you revoke it',
+    }[lifetime];
     const choice = await vscode.window.showQuickPick(shownScopesOf(request.access), {
       title: `Allow ${request.access.capability} for ${who}`,
       placeHolder: 'What may it cover?',

@@ -24,7 +24,9 @@ export function settles(
   other: PermissionRequest,
 ): boolean {
   if (answer.kind === 'deny' || answer.lifetime === 'once') return false;
-  if (answer.lifetime === 'run' && other.pid !== asked.pid) return false;
+  // Which workspace another agent works in is not known here; of what is covered the kernel tells.
+  const isOfOne = answer.lifetime === 'run' || answer.lifetime === 'workspace';
+  if (isOfOne && other.pid !== asked.pid) return false;
   return covers({ capability: asked.access.capability, scope: answer.scope }, other.access);
 }
 

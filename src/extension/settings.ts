@@ -6,16 +6,28 @@
 import * as vscode from 'vscode';
 import { parseWith, type AgentDefinition } from '../shared/agentDefinition.js';
 import type { Disposable } from '../shared/lifecycle.js';
-import { engineSettingsSchema, settingsSection, type EngineSettings } from '../shared/settings.js';
+import {
+  editorSettingsSchema,
+  engineSettingsSchema,
+  settingsSection,
+  type EngineSettings,
+} from '../shared/settings.js';
 import { mergeAgents } from './agentsSetting.js';
 
 const engineKeys = Object.keys(engineSettingsSchema.shape);
+const bootKeys = [...engineKeys, ...Object.keys(editorSettingsSchema.shape)];
 
 /** @throws KernelError `badRequest` that names the setting and its fault. */
 export function readEngineSettings(): EngineSettings {
   const configuration = vscode.workspace.getConfiguration(settingsSection);
   const values = Object.fromEntries(engineKeys.map((key) => [key, configuration.get<unknown>(key)]));
   return parseWith(engineSettingsSchema, values, `setting ${settingsSection}`);
+}
+
+/** Whether what is kept of agents is encrypted. */
+export function readEncryptState(): boolean {
+  const encryptState = vscode.workspace.getConfiguration(settingsSection).get<unknown>('encryptState');
+  return parseWith(editorSettingsSchema, { encryptState }, `setting ${settingsSection}`).encryptState;
 }
 
 /** @throws KernelError `badRequest` that names the place, the field and its fault. */
@@ -31,7 +43,7 @@ export function readAgents(folder: vscode.WorkspaceFolder): readonly AgentDefini
 
 export function onDidChangeEngineSettings(listener: () => void): Disposable {
   return vscode.workspace.onDidChangeConfiguration((event) => {
-    if (engineKeys.some((key) => event.affectsConfiguration(`${settingsSection}.${key}`))) listener();
+    if (bootKeys.some((key) => event.affectsConfiguration(`${settingsSection}.${key}`))) listener();
   });
 }
 

@@ -1,28 +1,28 @@
 /**
- * Hosts the task manager page in an editor panel: sends it views while it can be seen, and does what it asks after
- * checking it. A wish about an agent that has ended meanwhile is dropped: the next view shows that it has.
+ * Hosts the task manager page in an editor panel: sends it views, and the context maps that are open, while it can be
+ * seen, and has done what it asks after checking it.
  */
 
 import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
-import type { KernelProcess } from '../client/kernelProcess.js';
 import { parseWith } from '../shared/agentDefinition.js';
 import { DisposableStore, type Disposable } from '../shared/lifecycle.js';
-import { pageMessageSchema, type PageMessage, type ViewMessage } from '../shared/taskManagerMessages.js';
-import type { Fleet } from './fleet.js';
+import {
+  pageMessageSchema,
+  type TaskManagerMessage,
+  type TaskManagerView,
+} from '../shared/taskManagerMessages.js';
+import { ContextWatch } from './contextWatch.js';
 import type { FleetMonitor } from './fleetMonitor.js';
-import type { PermissionPrompt } from './permissionPrompt.js';
+import { grantWish, type WishParts } from './pageWishes.js';
 import { showError } from './showError.js';
 import { taskManagerHtml } from './taskManagerHtml.js';
 
 const memoryIntervalMs = 2_000;
 
-export interface TaskManagerOptions {
+export interface TaskManagerOptions extends Pick<WishParts, 'kernel' | 'fleet' | 'grants' | 'prompt'> {
   readonly extensionUri: vscode.Uri;
-  readonly kernel: KernelProcess;
-  readonly fleet: Fleet;
   readonly monitor: FleetMonitor;
-  readonly prompt: PermissionPrompt;
 }
 
 export class TaskManager implements Disposable {
@@ -43,7 +43,7 @@ export class TaskManager implements Disposable {
   }
 
   #createPanel(): vscode.WebviewPanel {
-    const { extensionUri, monitor } = this.#options;
+    const { extensionUri, kernel, fleet, monitor } = this.#options;
     const dist = vscode.Uri.joinPath(extensionUri, 'dist');
     const panel = vscode.window.createWebviewPanel(
       'agenticMicrokernel.taskManager',
@@ -57,13 +57,23 @@ export class TaskManager implements Disposable {
       dark: vscode.Uri.joinPath(media, 'taskManagerDark.svg'),
     };
     const store = new DisposableStore();
+    const post = (message: TaskManagerMessage): void => {
+      if (panel.visible) void panel.webview.postMessage(message);
+    };
+    const watch = store.add(
+      new ContextWatch({ kernel, fleet, send: (key, context) => post({ type: 'context', key, context }) }),
+    );
     const send = (): void => {
-      if (panel.visible)
-        void panel.webview.postMessage({ type: 'view', view: monitor.view() } satisfies ViewMessage);
+      const view = monitor.view();
+      panel.title = titleOf(view);
+      post({ type: 'view', view });
     };
     store.add(monitor.onDidChange(send));
-    store.add(panel.onDidChangeViewState(send));
-    store.add(panel.webview.onDidReceiveMessage((message) => void this.#receive(message, send)));
+    store.add(panel.onDidChangeViewState(() => (panel.visible ? send() : watch.clear())));
+    const runCommand = (name: string): Thenable<unknown> =>
+      vscode.commands.executeCommand(`agenticMicrokernel.${name}`);
+    const parts = { ...this.#options, watch, post, runCommand };
+    store.add(panel.webview.onDidReceiveMessage((message) => void this.#receive(message, parts, send)));
     const timer = setInterval(() => panel.visible && void monitor.measure(), memoryIntervalMs);
     store.defer(() => clearInterval(timer));
     panel.onDidDispose(() => {
@@ -79,44 +89,22 @@ export class TaskManager implements Disposable {
     return panel;
   }
 
-  async #receive(input: unknown, send: () => void): Promise<void> {
+  async #receive(input: unknown, parts: WishParts, send: () => void): Promise<void> {
     try {
       const message = parseWith(pageMessageSchema, input, 'message of the task manager page');
       if (message.type === 'ready') {
+        // A page that begins has nothing open, whatever the one before had.
+        parts.watch.clear();
         send();
         void this.#options.monitor.measure();
-      } else await this.#act(message);
+      } else await grantWish(message, parts);
     } catch (error) {
       showError(error);
     }
   }
+}
 
-  async #act(message: Exclude<PageMessage, { type: 'ready' }>): Promise<void> {
-    const { fleet, kernel, prompt } = this.#options;
-    if (message.type === 'command') {
-      if (message.command === 'clearExited') fleet.clearExited();
-      else await vscode.commands.executeCommand(`agenticMicrokernel.${message.command}`);
-      return;
-    }
-    const pid = fleet.findLive(message.key)?.row.pid;
-    if (pid === undefined) return;
-    switch (message.type) {
-      case 'stop':
-      case 'pause':
-      case 'resume':
-        await kernel.call(message.type, { pid });
-        break;
-      case 'renice':
-        await kernel.call('renice', { pid, nice: message.nice });
-        break;
-      case 'reclass':
-        await kernel.call('renice', { pid, class: message.class });
-        break;
-      case 'review':
-        await prompt.review(pid);
-        break;
-      default:
-        message satisfies never;
-    }
-  }
+/** The tab says how many questions wait, also while another one is in front of it. */
+function titleOf({ questions }: TaskManagerView): string {
+  return questions.length === 0 ? 'Task Manager' : `Task Manager (${questions.length})`;
 }

@@ -27,6 +27,7 @@ const decisionWords: Readonly<Record<Decision, string>> = {
   'allowed-once': 'allowed once',
   'allowed-run': 'allowed for this run',
   'allowed-session': 'allowed for this session',
+  'allowed-workspace': 'allowed in this workspace',
   denied: 'denied',
   none: '',
 };
@@ -62,6 +63,11 @@ export class Transcript {
     const speaker = this.#speakerOf(pid);
     speaker.turn = '';
     this.#addLine(speaker, describeCall(call, result));
+  }
+
+  /** Something left the agent's window, or came back. */
+  contextChanged(pid: Pid, text: string): void {
+    this.#addLine(this.#speakerOf(pid), `· ${escapeForDisplay(text)}`);
   }
 
   /** An agent that will say nothing for a while does not keep the line. */

@@ -3,7 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { openInstalledExtension, type InstalledExtension } from '../support/installedExtension.js';
-import { findKernels, isAlive, listProcesses, until, type ProcessEntry } from '../support/processes.js';
+import { processExists } from '../../src/hal/processIdentity.js';
+import { findKernels, listProcesses, until, type ProcessEntry } from '../support/processes.js';
 import {
   answer,
   notification,
@@ -62,7 +63,7 @@ suite('the kernel beside the editor', () => {
     const kernel = await startRun();
     await editor.page.reload();
     await waitForWorkbench(editor.page);
-    await until('the kernel of the old window is gone', () => !isAlive(kernel.pid), 30_000);
+    await until('the kernel of the old window is gone', () => !processExists(kernel.pid), 30_000);
   });
 
   test('the extension host is killed and its kernel ends by itself', async () => {
@@ -70,6 +71,6 @@ suite('the kernel beside the editor', () => {
     const host = (await listProcesses()).find(({ pid }) => pid === kernel.parent);
     assert.ok(host?.command.includes('extensionHost') === true, host?.command);
     process.kill(host.pid, 'SIGKILL');
-    await until('the orphaned kernel is gone', () => !isAlive(kernel.pid), 30_000);
+    await until('the orphaned kernel is gone', () => !processExists(kernel.pid), 30_000);
   });
 });

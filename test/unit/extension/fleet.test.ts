@@ -8,6 +8,7 @@ import {
 } from '../../../src/extension/kernelNews.js';
 import { viewOf } from '../../../src/extension/taskManagerView.js';
 import { Throughput } from '../../../src/extension/throughput.js';
+import type { PermissionRequest } from '../../../src/shared/protocol.js';
 import { infoOf, rowOf } from './rows.js';
 
 suite('the fleet', () => {
@@ -51,6 +52,12 @@ suite('the fleet', () => {
   });
 });
 
+const requestOf = (pid: number): PermissionRequest => ({
+  ...{ pid, agent: 'scout', task: 'find it', tool: 'read_file', target: '/work/a.ts' },
+  access: { capability: 'fs.read', path: 'a.ts' },
+});
+const nothingAsked = { pending: [], grants: [], revoked: [], nameOf: () => undefined };
+
 suite('the view of the task manager', () => {
   test('shows live agents first, then the latest ended', () => {
     const fleet = new Fleet();
@@ -58,10 +65,11 @@ suite('the view of the task manager', () => {
     const view = viewOf({
       state: { name: 'running', info: infoOf() },
       agents: fleet.agents,
-      askingPids: new Set([4]),
+      ...nothingAsked,
+      pending: [{ id: 1, request: requestOf(4) }],
       shareOf: (key) => (key === fleet.keyOf(4) ? undefined : 0.5),
       tokensPerSecond: 12,
-      rssBytes: 5_000,
+      usage: { rssBytes: 5_000, tiers: null },
     });
     assert.deepEqual(
       view.rows.map(({ pid, needsPerson, deviceShare }) => [pid, needsPerson, deviceShare]),
@@ -72,6 +80,10 @@ suite('the view of the task manager', () => {
         [1, false, null],
       ],
     );
+    assert.deepEqual(
+      view.questions.map(({ id, wish }) => [id, wish]),
+      [[1, 'scout (4) wants to read a.ts']],
+    );
     assert.deepEqual([view.kernel.model, view.kernel.device, view.kernel.rssBytes], ['tiny', 'cpu', 5_000]);
   });
 
@@ -79,10 +91,10 @@ suite('the view of the task manager', () => {
     const view = viewOf({
       state: { name: 'stopped' },
       agents: [],
-      askingPids: new Set(),
+      ...nothingAsked,
       shareOf: () => undefined,
       tokensPerSecond: 0,
-      rssBytes: 5_000,
+      usage: { rssBytes: 5_000, tiers: null },
     });
     assert.deepEqual([view.kernel.status, view.kernel.model, view.kernel.rssBytes], ['off', '', 0]);
   });

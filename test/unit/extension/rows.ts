@@ -16,6 +16,7 @@ export const rowOf = (pid: number, fields: Partial<AgentRow> = {}): AgentRow => 
   generatedTokens: 10,
   tokensPerSecond: 20,
   kvBytes: 1_000,
+  tier: 'slots',
   deviceMs: 500,
   waitMs: 5,
   firstTokenMs: null,
