@@ -39,16 +39,26 @@ const requireShim = {
 };
 
 const bundles = [
-  // node-llama-cpp finds its binaries beside its own files and is ES modules only: it stays outside.
+  // node-llama-cpp finds its binaries beside its own files and is ES modules only: it stays outside. What the kernel
+  // loads only when it is needed, the clients of external stores, are files of their own.
   {
     ...node,
     ...requireShim,
     format: 'esm',
+    splitting: true,
     entryPoints: { kernel: 'src/kernel/main.ts' },
     external: ['node-llama-cpp'],
   },
   { ...node, ...requireShim, format: 'esm', entryPoints: { sandboxWorker: 'src/kernel/sandbox/worker.ts' } },
   { ...node, ...requireShim, format: 'esm', entryPoints: { codecWorker: 'src/kernel/kv/codecWorker.ts' } },
+  // koffi finds its binary beside its own files as well.
+  {
+    ...node,
+    ...requireShim,
+    format: 'esm',
+    entryPoints: { attentionWorker: 'src/hal/llama/attentionWorker.ts' },
+    external: ['koffi'],
+  },
   { ...node, ...requireShim, format: 'esm', entryPoints: { reaper: 'src/hal/reaper.ts' } },
   {
     ...node,

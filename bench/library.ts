@@ -27,6 +27,8 @@ export async function withLibrary<T>(
     gpu: 'auto',
     progressLogs: false,
     logLevel: LlamaLogLevel.error,
+    // Its own way is stdout, which is for the result.
+    logger: (_, message) => process.stderr.write(message),
     maxThreads,
   });
   const model = await llama.loadModel({ modelPath, defaultContextFlashAttention: true });

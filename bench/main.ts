@@ -1,6 +1,7 @@
 /**
- * `npm run bench -- NAME [--json] [--check]`: fixed input, figures out. Figures are ratios wherever they can be, since
- * machines differ and are noisy; a benchmark is never a test. `--check` compares with the committed baseline.
+ * `npm run bench -- NAME [--json] [--check] [--full]`: fixed input, figures out. Figures are ratios wherever they can be,
+ * since machines differ and are noisy; a benchmark is never a test. `--check` compares with the committed baseline;
+ * `--full` measures what takes minutes, too.
  */
 
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -9,7 +10,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { violationsOf } from './baseline.js';
+import { benchContext, printContext } from './context.js';
 import { benchKv, printKv } from './kv.js';
+import { benchGateways, printGateways } from './gateways.js';
 import { writeRandomModel, type ModelShape } from './randomModel.js';
 import { benchScheduler, type SchedulerFigures } from './scheduler.js';
 
@@ -27,7 +30,7 @@ const benchmarkShape: ModelShape = {
 
 interface Benchmark {
   /** What `--json` prints. */
-  readonly run: () => Promise<object>;
+  readonly run: (isFull: boolean) => Promise<object>;
   readonly print: (figures: object) => void;
 }
 
@@ -71,21 +74,28 @@ function printScheduler(both: object): void {
 const benchmarks: Readonly<Record<string, Benchmark>> = {
   scheduler: { run: scheduler, print: printScheduler },
   kv: { run: benchKv, print: printKv },
+  context: { run: (isFull) => benchContext({ isFull }), print: printContext },
+  gateways: {
+    run: () => benchGateways({ completions: 500, streams: 200, streamSeconds: 60 }),
+    print: printGateways,
+  },
 };
 
 async function main(): Promise<void> {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
-    options: { json: { type: 'boolean' }, check: { type: 'boolean' } },
+    options: { json: { type: 'boolean' }, check: { type: 'boolean' }, full: { type: 'boolean' } },
   });
   const [name = ''] = positionals;
   const benchmark = benchmarks[name];
   if (benchmark === undefined) {
-    console.error(`npm run bench -- NAME [--json] [--check]; there is ${Object.keys(benchmarks).join(', ')}`);
+    console.error(
+      `npm run bench -- NAME [--json] [--check] [--full]; there is ${Object.keys(benchmarks).join(', ')}`,
+    );
     process.exitCode = 2;
     return;
   }
-  const figures = await benchmark.run();
+  const figures = await benchmark.run(values.full === true);
   if (values.json === true) console.log(JSON.stringify(figures, null, 2));
   else benchmark.print(figures);
   if (values.check !== true) return;

@@ -32,6 +32,7 @@ export function meter(driver: InferenceDriver): Meter {
       isEndOfTurn: (token) => driver.isEndOfTurn(token),
       render: (messages, tools) => driver.render(messages, tools),
       createConstraint: (tools) => driver.createConstraint(tools),
+      createJsonConstraint: (schema, isStrict) => driver.createJsonConstraint(schema, isStrict),
       step: (work) => timed(driver.step(work)),
       reset: (slot) => timed(driver.reset(slot)),
       saveState: (slot, path) => timed(driver.saveState(slot, path)),

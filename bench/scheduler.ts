@@ -17,7 +17,8 @@ import { percentile, rounded, sum } from './statistics.js';
 import { createWorkload, type Request, type WorkloadSize } from './workload.js';
 
 const classes: readonly PriorityClass[] = ['interactive', 'normal', 'batch'];
-const contextTokens = 2048;
+/** With what the driver needs beside it, what the embedded model was trained for. */
+const contextTokens = 1792;
 
 interface Latency {
   readonly p50: number;

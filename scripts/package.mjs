@@ -1,6 +1,6 @@
 // Builds the .vsix of this machine's platform into artifacts/ and prints its path and size. What ships is staged by an
-// allow list in .cache/stage: a file that is not named here does not ship. The inference engine is the one dependency
-// that cannot be bundled; of it and of what it imports, only code and one binary go along (a plain install is 700 MB).
+// allow list in .cache/stage: a file that is not named here does not ship. The inference engine and what calls its library
+// cannot be bundled; of them and of what they import, only code and one binary go along (a plain install is 700 MB).
 // `--variant vulkan` adds the binary that uses a GPU through Vulkan; `--out FILE` names the result.
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -12,6 +12,9 @@ import { createVSIX } from '@vscode/vsce';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const engine = 'node-llama-cpp';
+/** Calls the engine's library where the engine's own binding does not. Without its binary attention is not measured. */
+const caller = 'koffi';
+const callerBinary = `@koromix/${caller}-${process.platform}-${process.arch}`;
 
 /** The engine's binary package of each platform that the Marketplace has a target for. */
 const binaries = {
@@ -89,6 +92,7 @@ async function stageEngine() {
   const folders = [
     ...closure(packages, `node_modules/${engine}`),
     ...names.map((name) => `node_modules/@${engine}/${name}`),
+    ...[caller, callerBinary].map((name) => `node_modules/${name}`),
   ];
   for (const folder of folders) {
     await copyTree(join(root, folder), join(stage, folder), (path) => isRuntime(path, join(root, folder)));
@@ -118,6 +122,7 @@ function isRuntime(path, folder) {
   const inside = path.slice(folder.length + 1);
   if (inside.split(sep).includes('node_modules')) return false; // a nested package is staged by its own name
   if (basename(folder) === engine && /^(templates|llama[\\/].*[\\/])/.test(inside)) return false; // sources to build from
+  if (folder.endsWith(callerBinary) && inside.startsWith('musl')) return false; // the engine has no such build
   return /^(licen[cs]e|notice)/i.test(basename(path)) || runtimeExtensions.includes(extname(path));
 }
 

@@ -17,8 +17,11 @@ const mocha = (folder, timeoutMs) => [
 const suites = [
   { name: 'wasm tools', args: ['wasm-tools/build.mjs', '--check'], limitMs: 3 * minutes, isCheck: true },
   { name: 'simd', args: ['simd/build.mjs', '--check'], limitMs: minutes, isCheck: true },
-  { name: 'unit', args: mocha('unit', 5_000), limitMs: 3 * minutes },
-  { name: 'model', args: mocha('model', 120_000), limitMs: 6 * minutes },
+  { name: 'unit', args: mocha('unit', 5_000), limitMs: 6 * minutes },
+  { name: 'escape', args: ['out/test/escape/main.js'], limitMs: 3 * minutes, isCheck: true },
+  { name: 'model', args: mocha('model', 120_000), limitMs: 10 * minutes },
+  { name: 'interop', args: mocha('interop', 120_000), limitMs: 6 * minutes },
+  { name: 'stores', args: ['scripts/storeTests.mjs', '--built'], limitMs: 5 * minutes },
   { name: 'host', args: ['scripts/hostTests.mjs', '--built'], limitMs: 9 * minutes },
   { name: 'ui', args: ['scripts/uiTests.mjs', '--built'], limitMs: 9 * minutes },
 ];

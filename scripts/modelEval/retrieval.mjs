@@ -1,45 +1,15 @@
-// Recall of searches over held-out pairs: for each question, whether the block it is about is among the first ones
-// found, by text (BM25), by the embedder's vectors, and by both, all in the search library that the kernel uses.
-import { create, insertMultiple, search } from '@orama/orama';
+// Recall of searches over held-out pairs: for each question, whether the block it is about is among the first ones that
+// the kernel's own block store finds, asked by words alone, by the embedder's vectors alone, and by both, as agents ask.
+import { OramaStore } from '../../out/src/kernel/context/store/oramaStore.js';
 
 const depths = [1, 5, 10];
 const most = depths.at(-1);
-/** Below this nothing is cut off: a ranking is wanted, not a selection. */
-const anySimilarity = -1;
-
-/** Words that questions are made of and that tell no block from another. */
-const questionWords = new Set(
-  (
-    'a about all and any anything are can code did do does find for function has have here how i in is it know located ' +
-    'look me need of part say show something tell that the there this to us used was we what where which who with work you'
-  ).split(' '),
-);
-
-/** Every identifier whole and in its parts: `readLines` is found by "lines". */
-const wordsOf = (text) =>
-  (text.match(/[\p{L}\p{N}_$]+/gu) ?? []).flatMap((word) => {
-    const parts = word.match(/\p{Lu}+(?!\p{Ll})|\p{Lu}?\p{Ll}+|\p{N}+/gu) ?? [];
-    return parts.length > 1 ? [word, ...parts] : [word];
-  });
-
-const tokenizer = {
-  language: 'english',
-  normalizationCache: new Map(),
-  tokenize: (text) =>
-    wordsOf(text)
-      .map((word) => word.toLowerCase())
-      .filter((word) => !questionWords.has(word)),
-};
+const place = { owner: 'agent:held-out', workspace: '/held-out' };
 
 const searches = {
-  bm25: ({ query }) => ({ mode: 'fulltext', term: query, properties: ['text'] }),
-  vector: ({ vector }) => ({ mode: 'vector', vector: { value: vector, property: 'vector' } }),
-  hybrid: ({ query, vector }) => ({
-    mode: 'hybrid',
-    term: query,
-    properties: ['text'],
-    vector: { value: vector, property: 'vector' },
-  }),
+  bm25: ({ query }) => ({ text: query, vector: undefined }),
+  vector: ({ vector }) => ({ text: '', vector }),
+  hybrid: ({ query, vector }) => ({ text: query, vector }),
 };
 
 function sharesOf(ranks) {
@@ -51,27 +21,26 @@ function sharesOf(ranks) {
  * @returns {Promise<Record<string, Record<string, object>>>} search → kind of question, or `all` → shares
  */
 export async function measureRetrieval(embedder, pairs) {
-  const blocks = await embedder.embed(pairs.map(({ block }) => block));
+  const vectors = await embedder.embed(pairs.map(({ block }) => block));
   const queries = await embedder.embed(pairs.map(({ query }) => query));
-  const index = create({
-    schema: { text: 'string', vector: `vector[${embedder.dimensions}]` },
-    components: { tokenizer },
-  });
-  await insertMultiple(
-    index,
-    pairs.map(({ block }, id) => ({ id: `${id}`, text: block, vector: [...blocks[id]] })),
+  const store = new OramaStore();
+  await store.put(
+    pairs.map(({ block }, position) => ({
+      ...{ ...place, id: String(position), position, at: 0, source: { kind: 'message' } },
+      ...{ text: block, vector: vectors[position] },
+    })),
   );
   const kinds = ['all', ...new Set(pairs.map(({ kind }) => kind))];
   const result = {};
-  for (const [name, paramsOf] of Object.entries(searches)) {
-    const ranks = await Promise.all(
-      pairs.map(async ({ query }, id) => {
-        const params = paramsOf({ query, vector: [...queries[id]] });
-        const { hits } = await search(index, { ...params, similarity: anySimilarity, limit: most });
-        const rank = hits.findIndex((hit) => hit.id === `${id}`);
-        return rank < 0 ? Infinity : rank;
-      }),
-    );
+  for (const [name, questionOf] of Object.entries(searches)) {
+    const ranks = [];
+    for (const [id, { query }] of pairs.entries()) {
+      const question = questionOf({ query, vector: queries[id] });
+      const { owner, workspace } = place;
+      const hits = await store.search({ ...question, workspace, owners: [owner], limit: most });
+      const rank = hits.findIndex(({ block }) => block.position === id);
+      ranks.push(rank < 0 ? Infinity : rank);
+    }
     result[name] = Object.fromEntries(
       kinds.map((kind) => [
         kind,
@@ -79,5 +48,6 @@ export async function measureRetrieval(embedder, pairs) {
       ]),
     );
   }
+  await store[Symbol.asyncDispose]();
   return result;
 }

@@ -5,9 +5,13 @@
 
 import { parseGrantSpec, type GrantSpec } from '../shared/capability.js';
 import { KernelError } from '../shared/errors.js';
-import { gpuChoices, type EngineSettings } from '../shared/settings.js';
+import { readEngine, type EngineChoice } from './engineOptions.js';
+import { parseMcp, type McpCommand } from './mcpCommandLine.js';
 import { parseModel, type ModelPullCommand } from './modelCommand.js';
 import { isControlKind, parseControl, type ControlCommand } from './controlCommandLine.js';
+import { parseAudit, type AuditCommand } from './auditCommandLine.js';
+import { parseKv, type KvCommand } from './kvCommandLine.js';
+import { parseServe, type ServeCommand } from './serveCommandLine.js';
 import { isTopic, type HelpTopic } from './help.js';
 import { flag, readOptions, text, texts } from './readOptions.js';
 
@@ -18,7 +22,7 @@ export interface RunCommand {
   readonly agentsFile: string | undefined;
   /** None: the default agent for every task. One: it for every task. More: one a task, in order. */
   readonly agents: readonly string[];
-  readonly engine: Pick<EngineSettings, 'model' | 'gpu'>;
+  readonly engine: EngineChoice;
   readonly grants: readonly GrantSpec[];
   /** Agents of an earlier run in this workspace that had not ended go on. */
   readonly resume: boolean;
@@ -31,7 +35,11 @@ export interface RunCommand {
 export type Command =
   | RunCommand
   | ControlCommand
+  | AuditCommand
   | ModelPullCommand
+  | KvCommand
+  | McpCommand
+  | ServeCommand
   | { readonly kind: 'help'; readonly topic: HelpTopic }
   | { readonly kind: 'version' };
 
@@ -41,6 +49,7 @@ const runOptions = {
   agent: { ...texts, short: 'a' },
   model: { ...text, short: 'm' },
   gpu: text,
+  store: text,
   grant: { ...texts, short: 'g' },
   resume: flag,
   'no-state': flag,
@@ -48,6 +57,19 @@ const runOptions = {
   verbose: { ...flag, short: 'v' },
   help: { ...flag, short: 'h' },
 } as const;
+
+type Parse = (args: readonly string[], cwd: string) => Command;
+
+const programs = {
+  run: parseRun,
+  serve: parseServe,
+  mcp: parseMcp,
+  kv: parseKv,
+  audit: parseAudit,
+  model: parseModel,
+} as const satisfies Readonly<Record<string, Parse>>;
+
+const isProgram = (word: string): word is keyof typeof programs => Object.hasOwn(programs, word);
 
 /** @throws KernelError `badRequest` */
 export function parseCommandLine(argv: readonly string[], cwd: string): Command {
@@ -61,12 +83,9 @@ export function parseCommandLine(argv: readonly string[], cwd: string): Command 
     case '--version':
     case '-V':
       return { kind: 'version' };
-    case 'run':
-      return parseRun(rest, cwd);
-    case 'model':
-      return parseModel(rest);
     default:
       if (isControlKind(first)) return parseControl(first, rest);
+      if (isProgram(first)) return programs[first](rest, cwd);
       throw new KernelError(
         'badRequest',
         first.startsWith('-') ? `unknown option ${first}` : `unknown command "${first}"`,
@@ -93,20 +112,13 @@ function parseRun(args: readonly string[], cwd: string): Command {
       `there are ${values.agent.length} --agent for ${tasks.length} tasks; give one for all or one for each`,
     );
   }
-  const gpu = gpuChoices.find((choice) => choice === (values.gpu ?? 'auto'));
-  if (gpu === undefined) {
-    throw new KernelError(
-      'badRequest',
-      `--gpu is one of ${gpuChoices.join(', ')}, not "${values.gpu ?? ''}"`,
-    );
-  }
   return {
     kind: 'run',
     tasks,
     workspace: values.workspace ?? cwd,
     agentsFile: values.agents,
     agents: values.agent,
-    engine: { model: values.model ?? '', gpu },
+    engine: readEngine(values),
     grants: values.grant.map(parseGrantSpec),
     resume: values.resume,
     state: !values['no-state'],

@@ -36,7 +36,14 @@ export interface ReniceCommand extends OfKernel {
   readonly class: PriorityClass | undefined;
 }
 
-export type ControlCommand = TopCommand | PsCommand | SteerCommand | ReniceCommand;
+export interface GrantsCommand extends OfKernel {
+  readonly kind: 'grants';
+  readonly json: boolean;
+  /** Numbers of grants to take back; none: they are listed. */
+  readonly revoke: readonly number[];
+}
+
+export type ControlCommand = GrantsCommand | TopCommand | PsCommand | SteerCommand | ReniceCommand;
 export type ControlKind = ControlCommand['kind'];
 
 interface HelpWanted {
@@ -46,6 +53,7 @@ interface HelpWanted {
 
 const common = { kernel: { ...text, short: 'k' }, help: { ...flag, short: 'h' } } as const;
 const topOptions = { ...common, json: flag, once: flag, interval: { ...text, short: 'i' } } as const;
+const grantsOptions = { ...common, json: flag } as const;
 const psOptions = { ...common, json: flag, all: { ...flag, short: 'a' } } as const;
 const reniceOptions = { ...common, nice: { ...text, short: 'n' }, class: { ...text, short: 'c' } } as const;
 
@@ -60,6 +68,7 @@ const parsers: Readonly<Record<ControlKind, Parse>> = {
   pause: (args) => parseSteer('pause', args),
   resume: (args) => parseSteer('resume', args),
   renice: parseRenice,
+  grants: parseGrants,
 };
 
 export const isControlKind = (word: string | undefined): word is ControlKind =>
@@ -86,6 +95,20 @@ function parsePs(args: readonly string[]): PsCommand | HelpWanted {
   if (values.help) return { kind: 'help', topic: 'ps' };
   refuseWords(positionals);
   return { kind: 'ps', kernel: kernelOf(values.kernel), json: values.json, all: values.all };
+}
+
+function parseGrants(args: readonly string[]): GrantsCommand | HelpWanted {
+  const { values, positionals } = readOptions(args, grantsOptions);
+  if (values.help) return { kind: 'help', topic: 'grants' };
+  const [action, ...ids] = positionals;
+  if (action !== undefined && action !== 'revoke') {
+    throw new KernelError('badRequest', `amk grants does revoke, not "${action}"`);
+  }
+  if (action === 'revoke' && ids.length === 0) {
+    throw new KernelError('badRequest', 'there is no grant number; amk grants shows them');
+  }
+  const revoke = ids.map((word) => numberIn('a grant number', word, 1, Number.MAX_SAFE_INTEGER));
+  return { kind: 'grants', kernel: kernelOf(values.kernel), json: values.json, revoke };
 }
 
 function parseSteer(kind: SteerCommand['kind'], args: readonly string[]): SteerCommand | HelpWanted {

@@ -9,6 +9,11 @@ Usage:
   amk stop | pause | resume PID …       end agents, withhold the device from them, give it back
   amk renice PID … --nice N             change their share of the device
   amk model pull URI                    download a model file
+  amk mcp                               serve MCP over stdin and stdout
+  amk serve                             serve other programs over HTTP: OpenAI's interface, MCP, metrics
+  amk kv ls | show | verify | rm | export   look at kept attention state, remove some
+  amk grants [revoke ID …]              rights that live in running kernels; take some back
+  amk audit verify | show | export      whether the audit log is whole, and what it says
   amk help COMMAND                      what a command understands
   amk --version
 
@@ -33,9 +38,13 @@ Options:
       --no-state         keep nothing of the agents: they end with this run, whatever ends it
   -m, --model FILE       model file in GGUF format (default: the small embedded model)
       --gpu CHOICE       auto, cpu, cuda, vulkan or metal (default: auto)
+      --store KIND=URL   vector store for what agents page out, instead of the kernel's own: chroma, weaviate or
+                         pinecone. What agents read and say is sent there
       --json             one JSON document on stdout instead of the answers
   -v, --verbose          also show what the kernel logs
   -h, --help
+
+AMK_STORE_KEY is the key that the vector store asks for, if it does.
 
 Exit status: 0 every agent answered and nothing was denied · 1 not so · 2 wrong usage · 3 the kernel did not
 start · 130 interrupted
@@ -96,6 +105,36 @@ Options:
 ${kernelOption}  -h, --help
 ${controlStatus}`;
 
+const grants = `Usage: amk grants [options]
+       amk grants revoke [options] ID [ID …]
+
+Lists the rights that live in running kernels, or takes some back: a tool that works with one is stopped at once.
+
+Options:
+${kernelOption}      --json             one JSON document instead of tables
+  -h, --help
+${controlStatus}`;
+
+const audit = `Usage: amk audit verify | show [options]
+       amk audit export [options] FILE
+
+The audit log holds a line for every act and every right, each with the digest of the line before. verify names the
+first line that was edited, removed or moved; show prints lines, the newest last; export writes all of it to a file.
+
+Options:
+  -w, --workspace DIR    folder whose agents are meant (default: this one)
+      --state DIR        folder of the state itself, for example the editor's
+  -a, --agent NAME       show: only of this agent, by its name or number
+  -t, --tool NAME        show: only of this tool, host function or syscall
+      --denied           show: only what was refused or taken back
+      --since TIME       show: only since then; 30m, 2h, 3d or 2026-11-22T10:00
+  -n, --last N           show: only the newest so many
+      --json             one JSON document instead of text
+  -h, --help
+
+Exit status: 0 it is whole, or done · 1 it is not whole, or there is no log · 2 wrong usage
+`;
+
 const renice = `Usage: amk renice [options] PID [PID …]
 
 Changes what share of the device agents get. Without --nice or --class, that stays as it is.
@@ -108,6 +147,53 @@ ${controlStatus}
 Examples:
   amk renice 3 --nice -5
   amk renice 2 4 --class batch
+`;
+
+const serve = `Usage: amk serve [options]
+
+Starts a kernel and serves other programs of this machine over HTTP, until it is interrupted: the interface of OpenAI
+below /v1, MCP (Model Context Protocol) at /mcp, figures for Prometheus at /metrics. It prints the address and a token
+for each program, once; nobody is let in without one. Nobody can be asked here, so that agents that are started over it
+have the rights of --grant and no others.
+
+Options:
+  -p, --port N           port on 127.0.0.1 (default: any that is free)
+  -c, --client NAME      a program that gets a token, any number of times (default: client). Each has its own share of
+                         the device
+  -w, --workspace DIR    folder that agents work in (default: this one)
+  -g, --grant CAP:SCOPE  right that every agent has, any number of times; as for amk run
+  -m, --model FILE       model file in GGUF format (default: the small embedded model)
+      --gpu CHOICE       auto, cpu, cuda, vulkan or metal (default: auto)
+      --store KIND=URL   vector store for what agents page out; as for amk run
+      --json             address and tokens as one line of JSON
+  -v, --verbose          also show requests, and what the kernel logs
+  -h, --help
+
+Exit status: 0 it was interrupted · 2 wrong usage, or the port is not to be had · 3 the kernel did not start, or ended
+`;
+
+const mcp = `Usage: amk mcp [options]
+
+Starts a kernel and serves MCP (Model Context Protocol) over stdin and stdout, for editors and agents that start their
+servers themselves. Agents work in one folder. Nobody can be asked here, so that they have the rights of --grant and no
+others. It ends when its input does.
+
+Options:
+  -w, --workspace DIR    folder the agents work in (default: this one)
+  -g, --grant CAP:SCOPE  right that every agent has, any number of times; as for amk run
+  -m, --model FILE       model file in GGUF format (default: the small embedded model)
+      --gpu CHOICE       auto, cpu, cuda, vulkan or metal (default: auto)
+      --store KIND=URL   vector store for what agents page out, instead of the kernel's own: chroma, weaviate or
+                         pinecone. What agents read and say is sent there
+  -v, --verbose          also show what the kernel logs, on stderr
+  -h, --help
+
+AMK_STORE_KEY is the key that the vector store asks for, if it does.
+
+Exit status: 0 the input ended · 1 not so · 2 wrong usage · 3 the kernel did not start, or ended
+
+Example, as clients are configured:
+  {"mcpServers": {"amk": {"command": "amk", "args": ["mcp", "--workspace", "/path", "--grant", "fs.read:."]}}}
 `;
 
 const model = `Usage: amk model pull [options] URI
@@ -131,6 +217,35 @@ HF_ENDPOINT names another server for hf:, HF_TOKEN opens repositories that need 
 Exit status: 0 it is there and as it should be · 1 not so · 2 wrong usage · 130 interrupted
 `;
 
+const kv = `Usage: amk kv ls | verify [options]
+       amk kv show [options] KEY
+       amk kv rm [options] KEY [KEY …]     or  --all
+       amk kv export [options] KEY FILE
+
+What is kept of the attention state of agents that had not ended, so that they go on at once. The beginning of a KEY
+is enough where no other one begins like it.
+
+  ls       the snapshots and what they take, and the agents that have none
+  show     what a snapshot is of, whether it is whole, and its agent's conversation
+  verify   reads everything, with a line for each file
+  rm       removes snapshots, after a question; their agents compute again. Not while a kernel uses the store
+  export   writes a snapshot to a new safetensors file, not encrypted. It tells all that was said
+
+Options:
+  -w, --workspace DIR    whose agents (default: those of this folder)
+      --state DIR        the folder of a store, for example the editor's, instead
+      --all              rm: everything, also what was set aside as damaged
+  -y, --yes              rm: do not ask
+      --json             one JSON document on stdout
+  -h, --help
+
+AMK_STATE_DIR names the folder that amk run keeps the stores of all workspaces in. AMK_STATE_KEY is what they are
+encrypted with, for amk run as well: 64 digits from 0 to f, or the path of a file that holds them.
+
+Exit status: 0 done · 1 not so: something is damaged, there is no such snapshot, a kernel uses the store · 2 wrong
+usage · 3 the store could not be looked at
+`;
+
 export const helpTexts = {
   amk,
   run,
@@ -141,6 +256,11 @@ export const helpTexts = {
   resume: steer('resume'),
   renice,
   model,
+  mcp,
+  serve,
+  kv,
+  grants,
+  audit,
 } as const;
 
 export type HelpTopic = keyof typeof helpTexts;

@@ -5,17 +5,26 @@
  */
 
 import { readFile, realpath, stat } from 'node:fs/promises';
+import { createInterface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
 import { kernelFolders, modelsFolder, workspaceStateFolder } from '../client/userDirs.js';
 import { KernelError } from '../shared/errors.js';
 import type { Disposable } from '../shared/lifecycle.js';
+import { audit } from './audit.js';
 import { parseCommandLine, type Command } from './commandLine.js';
 import { steer, type ControlHost } from './control.js';
+import { isControlKind, type ControlCommand } from './controlCommandLine.js';
 import { helpTexts } from './help.js';
-import { pullModel } from './model.js';
+import { mcp } from './mcp.js';
+import { pullModel, type ModelHost } from './model.js';
+import { grants } from './grants.js';
+import { kv, type KvHost } from './kv.js';
 import { ps } from './ps.js';
 import { exitStatus } from './report.js';
 import { errorLine, run, type RunHost } from './run.js';
+import { serve } from './serve.js';
+import { takeStateKey } from './stateKey.js';
+import { takeStoreKey } from './storeKey.js';
 import { colourStyle, plainStyle, type Style } from './style.js';
 import { top } from './top.js';
 
@@ -60,7 +69,7 @@ const writeResult = (text: string): Promise<void> =>
 
 const host = (): RunHost => ({
   kernelPath: fileURLToPath(new URL('./kernel.js', import.meta.url)),
-  readText: (path) => readFile(path, 'utf8'),
+  readText: readFileText,
   realFolder,
   writeResult,
   writeProgress: (text) => process.stderr.write(text),
@@ -70,29 +79,70 @@ const host = (): RunHost => ({
   exitNow: (status) => process.exit(status),
   controlFolder: kernelFolders()[0],
   stateFolder: (workspace) => workspaceStateFolder(workspace),
+  stateKey,
+  storeKey: () => takeStoreKey(process.env),
 });
+
+const readFileText = (path: string): Promise<string> => readFile(path, 'utf8');
+const stateKey = (): Promise<string | undefined> => takeStateKey(process.env, readFileText);
 
 /** Of a pipe or a file the width is the reader's business. */
 const wideColumns = 400;
+
+const pageOf = (output: NodeJS.WriteStream): ControlHost['page'] => ({
+  columns: output.isTTY ? output.columns : wideColumns,
+  style: styleOf(output),
+});
 
 const controlHost = (): ControlHost => ({
   kernelFolders: kernelFolders(),
   writeResult,
   writeProgress: (text) => process.stderr.write(text),
-  page: {
-    columns: process.stdout.isTTY ? process.stdout.columns : wideColumns,
-    style: styleOf(process.stdout),
-  },
+  page: pageOf(process.stdout),
   terminal: terminalOf(process.stdout),
   onInterrupt,
 });
+
+const kvHost = (): KvHost => ({
+  toolPath: fileURLToPath(new URL('./stateTool.js', import.meta.url)),
+  realFolder,
+  stateFolder: (workspace) => workspaceStateFolder(workspace),
+  stateKey,
+  writeResult,
+  writeProgress: (text) => process.stderr.write(text),
+  page: pageOf(process.stdout),
+  confirm: terminalOf(process.stderr) === undefined ? undefined : confirm,
+  now: Date.now,
+});
+
+const modelHost = (): ModelHost => ({
+  pullPath: fileURLToPath(new URL('./modelPull.js', import.meta.url)),
+  modelsFolder: modelsFolder(),
+  writeResult,
+  writeProgress: (text) => process.stderr.write(text),
+  isWatched: process.stderr.isTTY,
+  onInterrupt,
+});
+
+/** Asks on stderr; only a plain yes is one. */
+async function confirm(question: string): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await terminal.question(question)).trim());
+  } finally {
+    terminal.close();
+  }
+}
 
 async function readVersion(): Promise<string> {
   const text = await readFile(new URL('../package.json', import.meta.url), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
 }
 
+const isControl = (command: Command): command is ControlCommand => isControlKind(command.kind);
+
 async function execute(command: Command): Promise<number> {
+  if (isControl(command)) return executeControl(command);
   switch (command.kind) {
     case 'help':
       await writeResult(helpTexts[command.topic]);
@@ -102,19 +152,30 @@ async function execute(command: Command): Promise<number> {
       return exitStatus.ok;
     case 'run':
       return run(command, host());
+    case 'kv':
+      return kv(command, kvHost());
+    case 'mcp':
+      return mcp(command, { ...host(), input: process.stdin });
+    case 'serve':
+      return serve(command, host());
+    case 'audit':
+      return audit(command, kvHost());
     case 'modelPull':
-      return pullModel(command, {
-        pullPath: fileURLToPath(new URL('./modelPull.js', import.meta.url)),
-        modelsFolder: modelsFolder(),
-        writeResult,
-        writeProgress: (text) => process.stderr.write(text),
-        isWatched: process.stderr.isTTY,
-        onInterrupt,
-      });
+      return pullModel(command, modelHost());
+    default:
+      return command satisfies never;
+  }
+}
+
+/** What needs a kernel that runs already. */
+async function executeControl(command: ControlCommand): Promise<number> {
+  switch (command.kind) {
     case 'top':
       return top(command, controlHost());
     case 'ps':
       return ps(command, controlHost());
+    case 'grants':
+      return grants(command, controlHost());
     case 'stop':
     case 'pause':
     case 'resume':

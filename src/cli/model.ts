@@ -3,13 +3,11 @@
  * it. Stopped at any time it loses nothing: the same command goes on.
  */
 
-import { fork } from 'node:child_process';
 import { resolve } from 'node:path';
+import { pullModelFile } from '../client/modelPull.js';
 import { KernelError } from '../shared/errors.js';
-import { ipcChannel } from '../shared/ipcChannel.js';
 import type { Disposable } from '../shared/lifecycle.js';
-import type { Nothing, PullCalls, PulledModel, PullEvents } from '../shared/modelPull.js';
-import { Peer } from '../shared/peer.js';
+import type { PulledModel, PullEvents } from '../shared/modelPull.js';
 import { formatBytes } from './agentRows.js';
 import type { ModelPullCommand } from './modelCommand.js';
 import { exitStatus } from './report.js';
@@ -26,25 +24,18 @@ export interface ModelHost {
 }
 
 export async function pullModel(command: ModelPullCommand, host: ModelHost): Promise<number> {
-  const child = fork(host.pullPath, [], {
-    serialization: 'json',
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
-  const peer = new Peer<Nothing, PullCalls, PullEvents, Nothing>({
-    channel: ipcChannel(child),
-    handlers: {},
-  });
   const interrupted = new AbortController();
   const listener = host.onInterrupt(() => interrupted.abort());
   const line = progressLine(host);
-  peer.on('progress', ({ doneBytes, totalBytes, bytesPerSecond }) =>
-    line.show(doneBytes, totalBytes, `${formatBytes(Math.round(bytesPerSecond))}/s`),
-  );
-  peer.on('checking', ({ totalBytes }) => line.show(totalBytes, totalBytes, 'checking'));
   const { uri, folder = host.modelsFolder, sha256 } = command;
   try {
     const request = { uri, folder: resolve(folder), ...(sha256 === undefined ? {} : { sha256 }) };
-    const model = await peer.call('pull', request, interrupted.signal);
+    const listeners = {
+      onProgress: ({ doneBytes, totalBytes, bytesPerSecond }: PullEvents['progress']) =>
+        line.show(doneBytes, totalBytes, `${formatBytes(Math.round(bytesPerSecond))}/s`),
+      onChecking: ({ totalBytes }: PullEvents['checking']) => line.show(totalBytes, totalBytes, 'checking'),
+    };
+    const model = await pullModelFile(host.pullPath, request, listeners, interrupted.signal);
     line.end();
     await host.writeResult(command.json ? `${JSON.stringify(model, null, 2)}\n` : textOf(model));
     return exitStatus.ok;
@@ -55,7 +46,6 @@ export async function pullModel(command: ModelPullCommand, host: ModelHost): Pro
     return exitStatus.interrupted;
   } finally {
     listener.dispose();
-    if (child.connected) child.disconnect();
   }
 }
 

@@ -24,6 +24,8 @@ import type { Style } from './style.js';
 export interface Presentation extends Disposable {
   rowsChanged(rows: readonly AgentRow[]): void;
   toolCalled(pid: Pid, call: ToolCallReport): void;
+  /** Something left an agent's window, or came back. */
+  contextChanged(pid: Pid, text: string): void;
   log(level: LogLevel, message: string): void;
   /** A line from `amk` itself. */
   note(text: string): void;
@@ -39,6 +41,8 @@ function describeCall(pid: Pid, call: ToolCallReport): string {
     `[${pid}] ${call.tool}(${inputs.join(', ')}): ${what}, ${Math.round(call.ms)} ms${outcome}`,
   );
 }
+
+const describeChange = (pid: Pid, text: string): string => escapeForDisplay(`[${pid}] ${text}`);
 
 const describeLog = (level: LogLevel, message: string): string => `kernel ${level}: ${escapeLines(message)}`;
 
@@ -66,6 +70,7 @@ export function plainPresentation({ write, isVerbose }: PlainOptions): Presentat
       }
     },
     toolCalled: (pid, call) => note(describeCall(pid, call)),
+    contextChanged: (pid, text) => note(describeChange(pid, text)),
     log(level, message) {
       if (isShown(level, isVerbose)) note(describeLog(level, message));
     },
@@ -120,6 +125,7 @@ export function livePresentation(options: LiveOptions): Presentation {
     toolCalled(pid, call) {
       if (isVerbose || !call.ok) screen.print(style.dim(describeCall(pid, call)));
     },
+    contextChanged: (pid, text) => screen.print(style.dim(describeChange(pid, text))),
     log(level, message) {
       if (isShown(level, isVerbose)) screen.print(describeLog(level, message));
     },

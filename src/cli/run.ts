@@ -42,6 +42,10 @@ export interface RunHost {
   readonly controlFolder?: string;
   /** Where agents of a workspace outlive their kernel; without it they do not. */
   readonly stateFolder?: (workspace: string) => string;
+  /** What is kept of them is encrypted with this; undefined where it is not. */
+  readonly stateKey?: () => Promise<string | undefined>;
+  /** What an external vector store asks for. */
+  readonly storeKey?: () => string | undefined;
   readonly readText: (path: string) => Promise<string>;
   /** Real path of a folder; rejects with `badRequest` when it is none. */
   readonly realFolder: (path: string) => Promise<string>;
@@ -62,7 +66,10 @@ export interface RunHost {
 export async function run(command: RunCommand, host: RunHost): Promise<number> {
   const choices = await agentsFor(command, host.readText);
   const root = await host.realFolder(command.workspace);
-  const crew = new Crew(command, host, root);
+  // Taken in any case, so that the kernel does not find them in its environment.
+  const storeKey = host.storeKey?.();
+  const encryptionKey = await host.stateKey?.();
+  const crew = new Crew(command, host, { root, encryptionKey, storeKey });
   try {
     return await crew.work(choices);
   } finally {
@@ -72,6 +79,13 @@ export async function run(command: RunCommand, host: RunHost): Promise<number> {
 
 /** A kernel that dies a third time in a row will not get far. */
 const restartBackoffMs = [0, 1_000];
+
+interface CrewPlace {
+  /** Real path of the workspace. */
+  readonly root: string;
+  readonly encryptionKey: string | undefined;
+  readonly storeKey: string | undefined;
+}
 
 /** The agents of one run and the kernel they live in. */
 class Crew {
@@ -89,7 +103,7 @@ class Crew {
   readonly #startedAt = performance.now();
   #interrupts = 0;
 
-  constructor(command: RunCommand, host: RunHost, root: string) {
+  constructor(command: RunCommand, host: RunHost, { root, encryptionKey, storeKey }: CrewPlace) {
     this.#command = command;
     this.#host = host;
     this.#root = root;
@@ -108,8 +122,14 @@ class Crew {
       handlers: { askPermission: (wish, signal) => this.#permit(wish, signal) },
       // Where agents do not outlive their kernel, there is nothing to restart for: a run does not outlive its agents.
       limits: { ...host.kernelOptions?.limits, restartBackoffMs: dir === undefined ? [] : restartBackoffMs },
-      ...(dir !== undefined && { state: () => ({ dir, resume: command.resume ? 'run' : 'pause' }) }),
+      ...(dir !== undefined && {
+        state: () => ({
+          ...{ dir, resume: command.resume ? 'run' : 'pause' },
+          ...(encryptionKey !== undefined && { encryptionKey }),
+        }),
+      }),
       ...(folder !== undefined && { control: () => ({ folder, client: 'cli', workspaces: [root] }) }),
+      storeKey: () => storeKey,
     });
     this.#listen();
   }
@@ -155,6 +175,7 @@ class Crew {
       if (names.length > 0)
         this.#presentation.note(`${escapeLines(reason)}; these go on: ${names.join(', ')}`);
     });
+    this.#kernel.on('contextChanged', ({ pid, text }) => this.#presentation.contextChanged(pid, text));
     this.#kernel.on('toolCalled', ({ pid, call }) => {
       this.#calls.set(pid, [...(this.#calls.get(pid) ?? []), call]);
       this.#presentation.toolCalled(pid, call);

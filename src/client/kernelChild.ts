@@ -44,7 +44,7 @@ export interface KernelChildOptions {
 }
 
 /** Folders that a kernel shares with others: those who look for it, and the kernel after it. */
-export type BootPlaces = Pick<BootRequest, 'control' | 'state'>;
+export type BootPlaces = Pick<BootRequest, 'control' | 'state' | 'workspaceGrants' | 'storeKey'>;
 
 /** How a kernel process ended, as a sentence. */
 export interface Death {

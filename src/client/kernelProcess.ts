@@ -27,8 +27,10 @@ import type {
   KernelInfo,
   Pid,
   StatePlace,
+  WorkspaceGrant,
 } from '../shared/protocol.js';
 import type { EngineSettings } from '../shared/settings.js';
+import { delay } from './delay.js';
 import { KernelChild, type BootPlaces, type Death, type KernelLimits } from './kernelChild.js';
 import { Orphans } from './orphans.js';
 
@@ -66,7 +68,11 @@ export interface KernelProcessOptions {
    * Where its agents outlive it, read at every start; without it they end with their kernel. How agents of an earlier
    * session come back is said here; those of this object's own kernels always go on at once.
    */
-  readonly state?: () => StatePlace | undefined;
+  readonly state?: () => StatePlace | undefined | Promise<StatePlace | undefined>;
+  /** What a person granted to a workspace in earlier sessions, read at every start. */
+  readonly workspaceGrants?: () => readonly WorkspaceGrant[];
+  /** What an external vector store asks for, read at every start. */
+  readonly storeKey?: () => string | undefined | Promise<string | undefined>;
   readonly execArgv?: readonly string[];
   /** Opens the kernel to a debugger on this port. Then no heartbeat judges it: a breakpoint stops its answers. */
   readonly inspectPort?: number;
@@ -91,6 +97,9 @@ const lastingFaults: readonly ErrorCode[] = [
   'protocolMismatch',
 ];
 
+/** Events of the kernel that are passed on as they are. */
+const forwarded = ['output', 'toolCalled', 'mcpSent', 'contextChanged', 'log', 'grantChanged'] as const;
+
 type Emitters = { readonly [K in keyof KernelProcessEvents]: Emitter<KernelProcessEvents[K]> };
 
 /** One stretch of keeping a kernel alive: from a start until a stop or a failure, over any number of restarts. */
@@ -106,7 +115,10 @@ export class KernelProcess {
     agentsChanged: new Emitter(),
     output: new Emitter(),
     toolCalled: new Emitter(),
+    contextChanged: new Emitter(),
     log: new Emitter(),
+    grantChanged: new Emitter(),
+    mcpSent: new Emitter(),
     stateChanged: new Emitter(),
     agentsLost: new Emitter(),
     agentsResumed: new Emitter(),
@@ -274,7 +286,7 @@ export class KernelProcess {
     try {
       const engine = this.#options.engine();
       child = this.#fork();
-      const info = await child.boot(engine, this.#places());
+      const info = await child.boot(engine, await this.#places());
       await this.#reclaim(child, info);
       const startedAt = performance.now();
       if (!stopping.aborted) this.#setState({ name: 'running', info });
@@ -290,11 +302,18 @@ export class KernelProcess {
     }
   }
 
-  #places(): BootPlaces {
+  async #places(): Promise<BootPlaces> {
     const control = this.#options.control?.();
-    const state = this.#options.state?.();
+    const state = await this.#options.state?.();
     const resume = this.#keepsAgents === undefined ? state?.resume : 'run';
-    return { ...(control && { control }), ...(state && resume && { state: { ...state, resume } }) };
+    const workspaceGrants = this.#options.workspaceGrants?.();
+    const storeKey = await this.#options.storeKey?.();
+    return {
+      ...(control && { control }),
+      ...(state && resume && { state: { ...state, resume } }),
+      ...(workspaceGrants && { workspaceGrants: [...workspaceGrants] }),
+      ...(storeKey !== undefined && { storeKey }),
+    };
   }
 
   /** Finds out which agents of the kernel before it a new one goes on with. */
@@ -334,9 +353,7 @@ export class KernelProcess {
       for (const row of payload.rows) this.#rows.set(row.pid, row);
       this.#fire('agentsChanged', payload);
     });
-    child.on('output', (payload) => this.#fire('output', payload));
-    child.on('toolCalled', (payload) => this.#fire('toolCalled', payload));
-    child.on('log', (payload) => this.#fire('log', payload));
+    for (const name of forwarded) child.on(name, (payload) => this.#fire(name, payload as never));
     this.#child = child;
     return child;
   }
@@ -370,18 +387,4 @@ export class KernelProcess {
 function asKernelError(error: unknown): KernelError {
   if (error instanceof KernelError) return error;
   return new KernelError('bug', `the kernel was not started: ${messageOf(error)}`, { cause: error });
-}
-
-/** Resolves after the time, or at once when aborted: who waits looks at the signal anyway. */
-function delay(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end, { once: true });
-    if (signal.aborted) end();
-  });
 }

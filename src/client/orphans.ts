@@ -56,7 +56,14 @@ export class Orphans {
 async function endOf(row: AgentRow, call: Call): Promise<AgentRow | undefined> {
   try {
     const { state, error } = await call('wait', { pid: row.pid });
-    return { ...row, state: 'exited', outcome: state, reason: error?.message ?? '', kvBytes: 0 };
+    return {
+      ...row,
+      state: 'exited',
+      outcome: state,
+      reason: error?.message ?? '',
+      kvBytes: 0,
+      tier: 'none',
+    };
   } catch {
     return undefined;
   }

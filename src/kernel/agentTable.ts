@@ -13,8 +13,10 @@ import { KernelError, messageOf, toErrorData, type ErrorData } from '../shared/e
 import { isTeam, teamOf } from '../shared/team.js';
 import { maxKeptReports, maxLiveAgents, suspendMs } from '../shared/limits.js';
 import type { AgentReport, HandoffRequest, LogLevel, Pid, SpawnRequest } from '../shared/protocol.js';
-import { Agent, type AgentOptions, type AgentPast } from './agent/agent.js';
+import { Agent, type AgentOptions, type HostedAgent, type Hosting } from './agent/agent.js';
 import { runAgent, type AgentJournal, type TurnSnapshots } from './agent/loop.js';
+import { startRecords, type AgentStart } from './agentStart.js';
+import type { Contexts } from './contexts.js';
 import { assertMayHandTo, inheritanceOf } from './ipc/handoff.js';
 import { runTeam } from './ipc/team.js';
 import type { JournalledAgent } from './journal/replay.js';
@@ -46,6 +48,9 @@ export interface AgentTableParts {
   /** Where there is none, agents end with the kernel. */
   readonly journal?: AgentJournal | undefined;
   readonly snapshots?: AgentSnapshots | undefined;
+  readonly tierOf?: AgentOptions['tierOf'];
+  /** Without them, a conversation has to fit its window. */
+  readonly contexts?: Contexts | undefined;
   /** What earlier kernels on the same journal left. */
   readonly past?: PastAgents | undefined;
 }
@@ -60,14 +65,6 @@ interface Entry {
   readonly agent: Agent;
   readonly exited: Promise<AgentReport>;
 }
-
-type Start = Pick<SpawnRequest, 'definition' | 'task' | 'grants'> & {
-  readonly workspaceRoot: string;
-  readonly past?: AgentPast;
-  /** Those that its definition names. */
-  readonly team?: readonly AgentDefinition[];
-  readonly worksFor?: string | undefined;
-};
 
 /** For a kernel whose agents end with it. */
 const noJournal: AgentJournal = { append: () => Promise.resolve() };
@@ -95,6 +92,11 @@ export class AgentTable {
     return [...this.#entries.values()].map(({ agent }) => agent).filter((agent) => agent.isLive);
   }
 
+  /** Those that live and are not hosted. */
+  get #own(): Agent[] {
+    return this.live.filter(({ isHosted }) => !isHosted);
+  }
+
   all(): Agent[] {
     return [...this.#entries.values()].map(({ agent }) => agent);
   }
@@ -103,10 +105,14 @@ export class AgentTable {
    * The agent is in the journal when this resolves.
    * @throws KernelError `limitReached` when too many agents are alive; `storageFull`, `storageFailed`
    */
-  async spawn(request: SpawnRequest, workspaceRoot: string): Promise<Agent> {
+  async spawn(
+    request: SpawnRequest,
+    workspaceRoot: string,
+    by: Pick<AgentStart, 'owner' | 'work'> = {},
+  ): Promise<Agent> {
     const { definition, task, grants, team = [] } = request;
     teamOf(definition, team);
-    return await this.#start({ definition, task, grants, team, workspaceRoot });
+    return await this.#start({ definition, task, grants, team, workspaceRoot, ...by });
   }
 
   /**
@@ -114,15 +120,19 @@ export class AgentTable {
    * @throws KernelError `denied` where the other does not allow it; `notFound`; and as `spawn`
    */
   async handOff(request: HandoffRequest, worksFor?: string): Promise<Agent> {
-    const { scheduler, toolbox } = this.#parts;
+    const { scheduler, toolbox, contexts } = this.#parts;
     const { definition, task, grants, mode } = request;
     if (isTeam(definition)) throw new KernelError('badRequest', `${definition.name} does no work itself`);
     const from = this.get(request.from);
     assertMayHandTo(from, definition);
     if (mode === 'move') await this.#endForSuccessor(from);
-    const past = inheritanceOf(from, { definition, task, tools: toolbox.signatures(definition.tools) });
-    const { workspaceRoot } = from;
-    return await this.#start({ definition, task, grants, workspaceRoot, past, worksFor }, (agent) => {
+    const tools = toolbox.signatures(definition.tools);
+    const past = {
+      ...inheritanceOf(from, { definition, task, tools }),
+      context: contexts?.of(from.pid).history,
+    };
+    const { workspaceRoot, owner } = from;
+    return await this.#start({ definition, task, grants, workspaceRoot, past, worksFor, owner }, (agent) => {
       agent.computed = from.computed;
       if (!scheduler.hasStateOf(from)) this.#log('info', textAlone(agent, from));
       if (mode === 'move') scheduler.handOver(from, agent);
@@ -130,24 +140,26 @@ export class AgentTable {
   }
 
   /** @param prepare what is to be done before it computes anything */
-  async #start(start: Start, prepare?: (agent: Agent) => void): Promise<Agent> {
-    const live = this.live.length + this.#spawning;
+  async #start(start: AgentStart, prepare?: (agent: Agent) => void): Promise<Agent> {
+    const live = this.#own.length + this.#spawning;
     if (live >= maxLiveAgents)
       throw new KernelError('limitReached', `${live} agents are running; the limit is ${maxLiveAgents}`);
     const pid = this.#nextPid++;
+    const at = this.#parts.clock.wallClock();
     this.#spawning++;
     try {
-      await this.#recordStart(pid, start);
+      await Promise.all(startRecords(pid, at, start).map((record) => this.#journal.append(record)));
     } finally {
       this.#spawning--;
     }
-    const { grants, team, ...options } = start;
+    const { grants, team, work, ...options } = start;
     const agent = this.#create({ pid, ...options });
+    this.#parts.contexts?.open(agent, at, start.past?.context);
     for (const spec of grants) this.#parts.broker.grant(spec, { pid, lifetime: 'run' });
     prepare?.(agent);
     this.#enter(
       agent,
-      this.#live(agent, () => this.#workAs(agent, team, grants)),
+      this.#live(agent, () => work?.(agent) ?? this.#workAs(agent, team, grants)),
     );
     this.#forgetOldest();
     return agent;
@@ -166,30 +178,15 @@ export class AgentTable {
     const {
       task,
       workspaceRoot,
+      owner,
       definition: { name: worksFor },
     } = agent;
     await runTeam(agent, team, {
-      spawn: (definition) => this.#start({ definition, task, grants, workspaceRoot, worksFor }),
+      spawn: (definition) => this.#start({ definition, task, grants, workspaceRoot, worksFor, owner }),
       handOff: ({ pid: from }, definition, mode) =>
         this.handOff({ from, definition, task, grants, mode }, worksFor),
       wait: ({ pid }) => this.wait(pid, agent.cancellation.signal),
     });
-  }
-
-  async #recordStart(pid: Pid, { definition, task, workspaceRoot, past }: Start): Promise<void> {
-    const inherited = past?.inherited;
-    const spawned = this.#journal.append({
-      ...{ type: 'spawned', pid, at: this.#parts.clock.wallClock(), definition, task },
-      workspace: { root: workspaceRoot, trusted: true },
-      ...(inherited !== undefined && {
-        inherited: { messages: inherited.messages, tools: [...inherited.tools] },
-      }),
-    });
-    const messages = past?.messages ?? [];
-    await Promise.all([
-      spawned,
-      ...messages.map((message) => this.#journal.append({ type: 'message', pid, message })),
-    ]);
   }
 
   /** Ends as one who answered: what it was about to do, another one does. */
@@ -200,12 +197,37 @@ export class AgentTable {
     await this.#entry(agent.pid).exited;
   }
 
+  /**
+   * An agent whose loop is outside of the kernel. It has a row, its share of the device and is steered as all others are,
+   * and it ends with this kernel: nothing of it is journalled.
+   */
+  host(options: Hosting): HostedAgent {
+    const agent = this.#create({ ...options, pid: this.#nextPid++, workspaceRoot: '', isHosted: true });
+    let exit = (_report: AgentReport): void => undefined;
+    const exited = new Promise<AgentReport>((resolve) => (exit = resolve));
+    const told = this.#journal.append({ type: 'checkpoint', lastPid: agent.pid });
+    told.catch((fault: unknown) => this.#log('warn', `number ${agent.pid} is not kept: ${messageOf(fault)}`));
+    this.#forgetOldest();
+    this.#enter(agent, exited);
+    return {
+      agent,
+      end: (outcome, error) => {
+        if (!agent.isLive) return;
+        const report = agent.reportOf(outcome, error);
+        agent.exit(report);
+        this.#parts.scheduler.release(agent);
+        exit(report);
+      },
+    };
+  }
+
   /** Goes on with an agent of the kernel before this one. @param held why it comes back paused */
   resume(past: JournalledAgent, workspaceRoot: string, held: string | undefined): Agent {
-    const { clock, snapshots } = this.#parts;
-    const { pid, definition, task, snapshot } = past;
+    const { clock, snapshots, contexts } = this.#parts;
+    const { pid, definition, task, snapshot, owner } = past;
     const ageMs = Math.max(0, clock.wallClock() - past.spawnedAt);
-    const agent = this.#create({ pid, definition, task, workspaceRoot, past: { ...past, ageMs } });
+    const agent = this.#create({ pid, definition, task, workspaceRoot, owner, past: { ...past, ageMs } });
+    contexts?.open(agent, past.spawnedAt, past.context);
     if (snapshot !== undefined) snapshots?.adopt(agent, snapshot);
     if (held === undefined) agent.goOn();
     else agent.pause(held);
@@ -219,10 +241,10 @@ export class AgentTable {
   /** An agent of the kernel before this one that cannot go on. */
   giveUp(past: JournalledAgent, error: ErrorData): Agent {
     const { clock } = this.#parts;
-    const { pid, definition, task, workspace } = past;
+    const { pid, definition, task, workspace, owner } = past;
     const ageMs = Math.max(0, clock.wallClock() - past.spawnedAt);
-    const options = { pid, definition, task, workspaceRoot: workspace.root, past: { ...past, ageMs } };
-    const agent = this.#create(options);
+    const workspaceRoot = workspace.root;
+    const agent = this.#create({ pid, definition, task, workspaceRoot, owner, past: { ...past, ageMs } });
     this.#enter(agent, this.#end(agent, 'failed', error));
     return agent;
   }
@@ -265,7 +287,7 @@ export class AgentTable {
   async suspendAll(): Promise<void> {
     const { snapshots, journal } = this.#parts;
     if (snapshots !== undefined) {
-      const kept = Promise.all(this.live.map((agent) => snapshots.keep(agent)));
+      const kept = Promise.all(this.#own.map((agent) => snapshots.keep(agent)));
       await Promise.race([kept, delay(suspendMs, undefined, { ref: false })]);
     }
     this.#isSuspended = journal !== undefined;
@@ -284,9 +306,10 @@ export class AgentTable {
   }
 
   async #work(agent: Agent): Promise<void> {
-    const { feed, emit } = this.#parts;
+    const { feed, emit, contexts } = this.#parts;
     await runAgent(agent, {
       ...this.#parts,
+      context: contexts?.of(agent.pid),
       journal: this.#journal,
       onText: (_, text) => feed.textProduced(agent, text),
       onToolCall: (_, call, result) => {
@@ -310,6 +333,8 @@ export class AgentTable {
       this.#log('error', `the end of agent ${pid} is not kept: ${messageOf(fault)}`);
     });
     snapshots?.forget(agent);
+    if (agent.definition.handsTo === undefined) this.#parts.contexts?.close(pid);
+    else this.#parts.contexts?.ended(pid);
     agent.exit(report);
     // What it computed waits for whom it may be handed to, as long as nobody else needs the room.
     if (agent.definition.handsTo === undefined) scheduler.release(agent);
@@ -318,11 +343,13 @@ export class AgentTable {
     return report;
   }
 
-  #create(options: Omit<AgentOptions, 'clock' | 'kvBytesPerToken' | 'onChange' | 'onDivergence'>): Agent {
-    const { driver, clock, feed } = this.#parts;
+  #create(
+    options: Omit<AgentOptions, 'clock' | 'kvBytesPerToken' | 'onChange' | 'tierOf' | 'onDivergence'>,
+  ): Agent {
+    const { driver, clock, feed, tierOf } = this.#parts;
     return new Agent({
       ...options,
-      clock,
+      ...{ clock, tierOf },
       kvBytesPerToken: driver.info.kvBytesPerToken,
       onChange: (changed) => feed.agentChanged(changed),
       onDivergence: (diverged, at) => this.#reportDivergence(diverged, at),
@@ -361,6 +388,7 @@ export class AgentTable {
       if (this.#entries.size <= maxKeptReports) return;
       if (agent.isLive) continue;
       this.#entries.delete(pid);
+      this.#parts.contexts?.forget(pid);
       this.#parts.scheduler.release(agent);
     }
   }

@@ -174,6 +174,8 @@ export class ControlSocket implements Disposable {
       pause: (...call) => attached().pause(...call),
       resume: (...call) => attached().resume(...call),
       renice: (...call) => attached().renice(...call),
+      grants: (...call) => attached().grants(...call),
+      revoke: (...call) => attached().revoke(...call),
     };
   }
 

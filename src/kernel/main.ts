@@ -7,15 +7,17 @@
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../hal/clock.js';
 import { createDisk } from '../hal/disk.js';
+import type { Embedder } from '../hal/embedder.js';
+import { createAttentionReader } from '../hal/llama/attentionReader.js';
+import { createEmbedder } from '../hal/llama/embedder.js';
 import { createLlamaDriver } from '../hal/llama/llamaDriver.js';
+import { startOrphanGuard } from '../hal/orphanGuard.js';
 import { createProcesses } from '../hal/process.js';
-import type { InferenceDriver } from '../hal/driver.js';
-import { createScratch, type Scratch } from '../hal/scratch.js';
 import { parseWith } from '../shared/agentDefinition.js';
 import { scopeOf } from '../shared/capability.js';
 import { KernelError, invariant, messageOf } from '../shared/errors.js';
 import { ipcChannel } from '../shared/ipcChannel.js';
-import { calibrationMs, codecTimeoutMs, stepStallMs } from '../shared/limits.js';
+import { stepStallMs } from '../shared/limits.js';
 import { AsyncDisposableStore } from '../shared/lifecycle.js';
 import { Peer, type Handlers } from '../shared/peer.js';
 import {
@@ -33,42 +35,58 @@ import {
   type PermissionAnswer,
   type PermissionRequest,
   type StatePlace,
+  type StateTiers,
 } from '../shared/protocol.js';
 import type { AgentJournal } from './agent/loop.js';
+import { openAgentMemory, type AgentMemory, type AgentMemoryOptions } from './agentMemory.js';
+import { MemoryAudit } from './audit/memoryAudit.js';
+import { auditSyscalls } from './audit/syscallAudit.js';
 import { AgentTable } from './agentTable.js';
+import { fileReader, withRecall } from './contexts.js';
 import { ControlSocket } from './controlSocket.js';
-import { openDurableState, type DurableState } from './durableState.js';
+import {
+  createExternalKernel,
+  localCaller,
+  type ExternalKernel,
+  type ExternalParts,
+} from './externalKernel.js';
+import { createMcp, type Mcp } from './gateways/mcp.js';
+import type { DurableState } from './durableState.js';
 import { grantedRecord, type JournalRecord } from './journal/records.js';
-import { CodecPool } from './kv/codecPool.js';
-import { DiskTier, type DiskTierParts } from './diskTier.js';
-import { startOrphanGuard } from './orphanGuard.js';
+import { readableValueType } from './kv/attentionInput.js';
+import type { DiskTier } from './diskTier.js';
 import { resumeAgents } from './resume.js';
 import { RowFeed, type Emit } from './rowFeed.js';
-import { Broker, type Prompter } from './sandbox/broker.js';
+import { Broker, type BrokerOptions, type Prompter } from './sandbox/broker.js';
 import { createToolbox } from './sandbox/toolbox.js';
-import { SwapSpace } from './kv/swapSpace.js';
-import { calibrate } from './scheduler/calibration.js';
-import { Scheduler } from './scheduler/scheduler.js';
+import type { Scheduler } from './scheduler/scheduler.js';
+import { Serving, type ServingParts } from './serving.js';
 import { createSyscalls, type Syscalls } from './syscalls.js';
 
 /** Where the parts that are not code lie, seen from the bundle in dist/. */
 const beside = (path: string): URL => new URL(path, import.meta.url);
 const embeddedModel = fileURLToPath(beside('../models/amk-embedded.gguf'));
+const embedderModel = fileURLToPath(beside('../models/amk-embedder.gguf'));
+/** Of its vectors: an external block store is told before the first one is made. */
+const embedderDimensions = 256;
 const toolsDir = fileURLToPath(beside('../wasm-tools'));
 
 interface Machine extends AsyncDisposable {
   readonly info: KernelInfo;
   readonly syscalls: Handlers<Syscalls>;
+  readonly tiers: () => StateTiers;
+  readonly mcp: Mcp;
+  readonly serving: Serving;
 }
 
 type KernelPeer = Peer<KernelCalls, ClientCalls, ClientEvents, KernelEvents>;
 
 let peakRssBytes = 0;
 
-function usage(): KernelUsage {
+function usage(tiers: StateTiers | null): KernelUsage {
   const rssBytes = process.memoryUsage.rss();
   peakRssBytes = Math.max(peakRssBytes, rssBytes, process.resourceUsage().maxRSS * 1024);
-  return { rssBytes, peakRssBytes };
+  return { rssBytes, peakRssBytes, tiers };
 }
 
 /** Builds the machine; what was built is taken down when a later part fails. */
@@ -91,92 +109,134 @@ async function assemble(
   const start = systemClock.now();
   const log = (level: LogLevel, message: string): void => peer.emit('log', { level, message });
   const control = new ControlSocket({ clock: systemClock, log });
-  const emit: Emit = (name, payload) => {
-    peer.emit(name, payload);
-    control.emit(name, payload);
-  };
+  const { audience, emit } = broadcast(peer, control);
   const disk = createDisk();
   const processes = parts.use(createProcesses({ reaperPath: fileURLToPath(beside('./reaper.js')) }));
   const engine = { ...request.engine, model: request.engine.model || embeddedModel };
   const driver = parts.use(await createLlamaDriver(engine, log));
-  const scratch = parts.use(await createScratch());
-  const state = await openState(request, log);
-  if (state !== undefined) parts.use(state);
+  const { scheduler, contexts, state, snapshots, tiers, tierOf } = await openMemory(
+    { request, engine, driver, log, emit, readFile: fileReader(disk), clientOf: (pid) => agents.get(pid) },
+    parts,
+  );
   const journal = state?.journal;
-  const swap: SwapSpace = new SwapSpace({
-    driver,
-    files: scratch,
-    quotaBytes: Math.min(engine.swapMegabytes * 1e6, scratch.freeBytes / 2),
-    onEvict: async (parked) => await snapshots?.demote(parked),
-  });
-  const cost = await calibrate(driver, systemClock, calibrationMs);
-  const onTrouble = (message: string): void => log('warn', message);
-  const scheduler = new Scheduler({ driver, clock: systemClock, settings: engine, cost, swap, onTrouble });
-  const snapshots = createDiskTier({ engine, driver, state, scratch, swap, scheduler, log }, parts);
-  parts.defer(() => scheduler.stop());
   parts.defer(watchForStall(scheduler, log));
   const prompter: Prompter = { ask: (wish, signal) => ask(wish, signal, peer, agents) };
-  const broker = new Broker({ prompter, clock: systemClock });
+  const audit = state?.audit ?? new MemoryAudit();
+  const broker = createBroker({ prompter, clock: systemClock, audit }, request, peer);
   const workerUrl = beside('./sandboxWorker.js');
-  const toolbox = parts.use(await createToolbox({ toolsDir, workerUrl, disk, processes, broker, log }));
-  const feed = new RowFeed(emit);
+  const toolbox = parts.use(
+    await createToolbox({ toolsDir, workerUrl, disk, processes, broker, audit, log }),
+  );
+  const tools = withRecall(toolbox, contexts);
   const agents = new AgentTable({
-    ...{ driver, scheduler, toolbox, broker, clock: systemClock, feed, emit },
-    ...{ journal, snapshots, past: journal?.state },
+    ...{ driver, scheduler, toolbox: tools, broker, clock: systemClock, emit, feed: new RowFeed(emit) },
+    ...{ journal, snapshots, contexts, past: journal?.state, tierOf },
   });
   parts.defer(() => agents.suspendAll());
   const resolveWorkspace = (root: string): Promise<string> => disk.realFolder(root);
   const resume = request.state?.resume ?? 'pause';
   await takeOver({ state, broker, agents, resume, snapshots, realFolder: resolveWorkspace, log });
-  const syscalls = createSyscalls({ agents, scheduler, resolveWorkspace, journal, snapshots });
-  const bootMs = Math.round(systemClock.now() - start);
-  const info = { ...driver.info, bootMs, keepsAgents: state !== undefined };
+  const inside = { agents, scheduler, broker, resolveWorkspace, journal, snapshots, contexts };
+  const table = createSyscalls(inside);
+  const syscalls = auditSyscalls<Syscalls>(table, audit, 'client');
+  const info = {
+    ...driver.info,
+    bootMs: Math.round(systemClock.now() - start),
+    keepsAgents: state !== undefined,
+  };
+  const { external, mcp } = openOutside(
+    {
+      ...{ ...inside, toolbox: tools, driver, audit, info: () => info, usage: () => usage(tiers()) },
+      workspaces: () => request.control?.workspaces ?? [],
+    },
+    peer,
+    parts,
+  );
+  audience.push(external);
+  const gateways = [mcp.gateway];
+  const serving = parts.use(createServing({ driver, scheduler, agents, info, tiers, log, gateways }));
   parts.defer(() => control.dispose());
-  // Nobody waits for it: a folder on a disk that hangs must not keep the kernel from its work.
-  if (request.control !== undefined) {
-    void control.open(request.control, info, { ...syscalls, ping: usage, info: () => info });
-  }
-  return { info, syscalls, [Symbol.asyncDispose]: () => parts[Symbol.asyncDispose]() };
+  const pulse = { ping: () => usage(tiers()), info: () => info };
+  openControl(control, request, info, { ...auditSyscalls<Syscalls>(table, audit, 'control'), ...pulse });
+  return { info, syscalls, tiers, mcp, serving, [Symbol.asyncDispose]: () => parts[Symbol.asyncDispose]() };
+}
+
+const createServing = (parts: Omit<ServingParts, 'clock' | 'embedder'>): Serving =>
+  new Serving({
+    ...{ ...parts, clock: systemClock },
+    embedder: { model: 'amk-embedder', open: () => openEmbedder(parts.log) },
+  });
+
+/** Nobody waits for it: a folder on a disk that hangs must not keep the kernel from its work. */
+function openControl(
+  control: ControlSocket,
+  { control: place }: BootRequest,
+  info: KernelInfo,
+  handlers: Parameters<ControlSocket['open']>[2],
+): void {
+  if (place !== undefined) void control.open(place, info, handlers);
+}
+
+const openEmbedder = (log: Log): Promise<Embedder> => createEmbedder(embedderModel, { threads: 1, log });
+
+/** Whoever listens: the audience may grow. */
+function broadcast(...audience: { emit: Emit }[]): {
+  readonly audience: { emit: Emit }[];
+  readonly emit: Emit;
+} {
+  const emit: Emit = (name, payload) => {
+    for (const each of audience) each.emit(name, payload);
+  };
+  return { audience, emit };
+}
+
+type Found = 'clock' | 'codecUrl' | 'attention' | 'dimensions' | 'openEmbedder';
+
+function openMemory(
+  options: Omit<AgentMemoryOptions, Found>,
+  parts: AsyncDisposableStore,
+): Promise<AgentMemory> {
+  const { driver, engine, log } = options;
+  const { keyType, valueType } = driver.info.state;
+  return openAgentMemory(
+    {
+      ...{ ...options, clock: systemClock, codecUrl: beside('./codecWorker.js') },
+      attention: createAttentionReader({
+        ...{ workerUrl: beside('./attentionWorker.js'), modelPath: engine.model, threads: 1 },
+        ...{ keyType, valueType: readableValueType(valueType) },
+      }),
+      dimensions: embedderDimensions,
+      openEmbedder: () => openEmbedder(log),
+    },
+    parts,
+  );
+}
+
+/** What programs outside of the kernel reach, and MCP for them. */
+function openOutside(
+  outside: ExternalParts,
+  peer: KernelPeer,
+  parts: AsyncDisposableStore,
+): { readonly external: ExternalKernel; readonly mcp: Mcp } {
+  const external = createExternalKernel(outside);
+  const send = (message: unknown): void => peer.emit('mcpSent', { message });
+  const mcp = createMcp({ viewOf: (caller) => external.viewOf(caller), local: localCaller, send });
+  return { external, mcp: parts.use(mcp) };
 }
 
 type Log = (level: LogLevel, message: string) => void;
 
-async function openState({ state, engine }: BootRequest, log: Log): Promise<DurableState | undefined> {
-  if (state === undefined) return undefined;
-  const snapshotBytes = engine.snapshotMegabytes * 1e6;
-  return await openDurableState({ dir: state.dir, snapshotBytes, clock: systemClock, log });
-}
-
-interface TierParts extends Pick<DiskTierParts, 'scheduler' | 'swap' | 'log'> {
-  readonly engine: BootRequest['engine'];
-  readonly driver: InferenceDriver;
-  readonly state: DurableState | undefined;
-  readonly scratch: Scratch;
-}
-
-/** Ends before the journal and the store that it writes to, and its codec before it. */
-function createDiskTier(
-  { engine, driver, state, scratch, ...rest }: TierParts,
-  parts: AsyncDisposableStore,
-): DiskTier | undefined {
-  if (state?.store === undefined) return undefined;
-  const codec = new CodecPool({
-    workerUrl: beside('./codecWorker.js'),
-    threads: 1,
-    timeoutMs: codecTimeoutMs,
-  });
-  const { journal, store } = state;
-  const quantisation = engine.snapshotQuantisation;
-  const tier = new DiskTier({
-    ...rest,
-    ...{ journal, store, codec, quantisation, files: scratch, facts: driver.info.state },
-  });
-  parts.defer(async () => {
-    const closed = tier[Symbol.asyncDispose]();
-    await codec[Symbol.asyncDispose]();
-    await closed;
-  });
-  return tier;
+/** Rights of earlier sessions are there before any agent is. */
+function createBroker(
+  options: BrokerOptions,
+  { workspaceGrants = [] }: BootRequest,
+  peer: KernelPeer,
+): Broker {
+  const broker = new Broker(options);
+  broker.onDidGrant((grant) => peer.emit('grantChanged', { grant, isLive: true }));
+  broker.onDidRevoke((grant) => peer.emit('grantChanged', { grant, isLive: false }));
+  for (const { spec, workspace } of workspaceGrants) broker.grant(spec, { workspace, lifetime: 'workspace' });
+  return broker;
 }
 
 interface TakeOverParts {
@@ -251,6 +311,7 @@ interface Process {
 /** A kernel that may not be booted yet: every syscall says so until it is. */
 function createProcess(peerOf: () => KernelPeer, exit: () => Promise<void>): Process {
   let machine: Promise<Machine> | undefined;
+  let tiers: Machine['tiers'] | undefined;
   const booted = async (): Promise<Machine> => {
     if (machine === undefined) throw new KernelError('badRequest', 'the kernel is not booted');
     return await machine;
@@ -267,9 +328,11 @@ function createProcess(peerOf: () => KernelPeer, exit: () => Promise<void>): Pro
       if (machine !== undefined) throw new KernelError('badRequest', 'the kernel is booted already');
       machine = boot(request, peerOf());
       machine.catch(() => (machine = undefined));
-      return (await machine).info;
+      const { info, tiers: ofMachine } = await machine;
+      tiers = ofMachine;
+      return info;
     },
-    ping: usage,
+    ping: () => usage(tiers?.() ?? null),
     shutdown: async () => {
       setImmediate(() => void exit());
       await Promise.resolve();
@@ -283,6 +346,21 @@ function createProcess(peerOf: () => KernelPeer, exit: () => Promise<void>): Pro
     resume: async (...call) => (await booted()).syscalls.resume(...call),
     renice: async (...call) => (await booted()).syscalls.renice(...call),
     list: async (...call) => (await booted()).syscalls.list(...call),
+    contextMap: async (...call) => (await booted()).syscalls.contextMap(...call),
+    contextBlock: async (...call) => (await booted()).syscalls.contextBlock(...call),
+    pinBlock: async (...call) => (await booted()).syscalls.pinBlock(...call),
+    pageBlock: async (...call) => (await booted()).syscalls.pageBlock(...call),
+    grants: async (...call) => (await booted()).syscalls.grants(...call),
+    revoke: async (...call) => (await booted()).syscalls.revoke(...call),
+    serve: async (input) => await (await booted()).serving.serve(input),
+    stopServing: async () => {
+      await (await booted()).serving.stop();
+      return null;
+    },
+    mcpSend: async ({ message }) => {
+      await (await booted()).mcp.receive(message);
+      return null;
+    },
   };
   return {
     handlers,

@@ -7,7 +7,10 @@
 import { z } from 'zod';
 import { KernelError } from './errors.js';
 
-export const toolNames = ['read_file', 'list_dir', 'search', 'edit_file', 'run'] as const;
+/** Tools that run in a sandbox of their own. */
+export const sandboxedTools = ['read_file', 'list_dir', 'search', 'edit_file', 'run'] as const;
+/** `recall` reaches nothing but what its agent saw before, so that the kernel answers it itself. */
+export const toolNames = [...sandboxedTools, 'recall'] as const;
 export type ToolName = (typeof toolNames)[number];
 
 export const priorityClasses = ['interactive', 'normal', 'batch'] as const;
@@ -113,14 +116,14 @@ export const builtInAgents: readonly AgentDefinition[] = parseAgentDefinitions(
     {
       name: 'scout',
       description: 'Finds things: definitions, files, exports, open TODOs. Changes nothing.',
-      tools: ['read_file', 'list_dir', 'search'],
+      tools: ['read_file', 'list_dir', 'search', 'recall'],
       class: 'interactive',
       maxSteps: 8,
     },
     {
       name: 'reviewer',
       description: 'Reads code and runs checks. Changes no file.',
-      tools: ['read_file', 'list_dir', 'search', 'run'],
+      tools: ['read_file', 'list_dir', 'search', 'run', 'recall'],
     },
     {
       name: 'coder',

@@ -29,6 +29,8 @@ export const legalTransitions: Readonly<Record<AgentState, readonly AgentState[]
   exited: [],
 };
 
+export const agentStates = Object.keys(legalTransitions) as readonly AgentState[];
+
 /** @throws KernelError `bug` when the table does not allow the step. */
 export function assertTransition(from: AgentState, to: AgentState): void {
   invariant(legalTransitions[from].includes(to), `agent state ${from} -> ${to}`);

@@ -86,6 +86,24 @@ export const controlLimits = {
   answerMs: 5_000,
 } as const;
 
+/** What one external client may have alive, so that a flood of its spawns leaves room for the person's own agents. */
+export const maxAgentsPerCaller = 64;
+
+/** Limits of the MCP gateway. */
+export const mcpLimits = {
+  sessions: 128,
+  sessionsPerCaller: 32,
+  /** A session with no open connection and no call that works. */
+  idleMs: 30 * 60_000,
+  /** A client whose connection broke in the middle of a call has so long to come back for the answer. */
+  resumeMs: 30_000,
+  /** A task of the longest kind fits several times. */
+  bodyBytes: 1024 * 1024,
+  /** What a session keeps of its streams, for a client that lost its connection. */
+  keptEvents: 2_000,
+  keptBytes: 8 * 1024 * 1024,
+} as const;
+
 /**
  * A snapshot on disk is worth its time when it saves so many tokens. It is written whole, so the next one comes only
  * when the context has grown by this share as well: all of them together stay within a few times the last.
@@ -96,5 +114,17 @@ export const minSnapshotGrowth = 0.125;
 /** Encoding a long context on a busy machine takes seconds. */
 export const codecTimeoutMs = 60_000;
 
+/**
+ * What measuring attention may take of the turn that something must leave the window for: reading some 2,000 tokens
+ * back takes half of it on two cores, and it is little beside computing again what left wrongly.
+ */
+export const attentionBudgetMs = 400;
+
+/** Tokens at the end whose attention is read: a call or the end of a sentence, which costs little more than one. */
+export const attentionProbeTokens = 8;
+
 /** What a boot may spend on measuring its device. */
 export const calibrationMs = 500;
+
+/** An external store that takes longer has failed: what was to be paged out stays where it is. */
+export const remoteStoreTimeoutMs = 20_000;

@@ -13,11 +13,13 @@ import {
   type ToolName,
 } from './agentDefinition.js';
 import type { AgentOutcome, AgentState } from './agentState.js';
-import { grantLifetimes, grantSpecSchema, type Access, type Capability } from './capability.js';
+import { grantLifetimes, grantSpecSchema, type Access, type Capability, type Grant } from './capability.js';
 import type { ErrorData } from './errors.js';
 import { engineSettingsSchema } from './settings.js';
+import { stateKeySchema } from './stateKey.js';
+import { storeKeySchema } from './storeKey.js';
 
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 /** Agents are numbered from 1 in the order they were spawned; a number is never used twice by one kernel. */
 export type Pid = number;
@@ -42,8 +44,19 @@ const statePlaceSchema = z.strictObject({
    * `pause`: they come back paused, so that nothing runs that nobody asked for in this session.
    */
   resume: z.enum(['run', 'pause']),
+  /** What is kept is encrypted with it. It crosses here alone: never in arguments, environment, log or a file. */
+  encryptionKey: stateKeySchema.exactOptional(),
+  /** What seals the audit log, where the client keeps it away from the log. */
+  auditKey: stateKeySchema.exactOptional(),
 });
 export type StatePlace = z.infer<typeof statePlaceSchema>;
+
+export const workspaceGrantSchema = z.strictObject({
+  /** Real path of the folder. */
+  workspace: z.string().min(1),
+  spec: grantSpecSchema,
+});
+export type WorkspaceGrant = z.infer<typeof workspaceGrantSchema>;
 
 export const bootRequestSchema = z.strictObject({
   protocol: z.int(),
@@ -52,6 +65,10 @@ export const bootRequestSchema = z.strictObject({
   state: statePlaceSchema.optional(),
   /** Without it, no other process can look at this kernel or steer it. */
   control: controlPlaceSchema.optional(),
+  /** Rights that a person gave in earlier sessions to all who work in a workspace: the client's word. */
+  workspaceGrants: z.array(workspaceGrantSchema).max(1000).exactOptional(),
+  /** For an external vector store. It crosses here alone: never in arguments, environment, log or a file. */
+  storeKey: storeKeySchema.exactOptional(),
 });
 export type BootRequest = z.infer<typeof bootRequestSchema>;
 
@@ -93,6 +110,44 @@ export const reniceRequestSchema = pidSchema.extend({
   class: z.enum(priorityClasses).optional(),
 });
 export type ReniceRequest = z.infer<typeof reniceRequestSchema>;
+export const revokeRequestSchema = z.strictObject({ id: z.int().min(1) });
+
+/** A right that covers something now, and how many tool calls have relied on it. */
+export interface LiveGrant {
+  readonly grant: Grant;
+  readonly uses: number;
+}
+
+/** A block of an agent's conversation, as the context map shows it. */
+export interface ContextBlock {
+  readonly id: number;
+  readonly kind: 'system' | 'task' | 'message' | 'toolCall' | 'toolResult' | 'file';
+  /** What it is of: `src/a.ts 40-92`. Data of unknown origin: escape it. */
+  readonly label: string;
+  readonly tokens: number;
+  /** Attention that it received when it was last measured, against an even share; null where it never was. */
+  readonly attention: number | null;
+  /** `recalled`: paged out, and shown again further down. `stale`: its file is another one since. */
+  readonly state: 'resident' | 'paged' | 'recalled' | 'stale';
+  readonly pinned: boolean;
+}
+
+/** What an agent's window holds, and what has left it. */
+export interface ContextMap {
+  readonly windowTokens: number;
+  /** Above it, blocks leave. */
+  readonly thresholdTokens: number;
+  /** Of the last prompt. */
+  readonly usedTokens: number;
+  /** `measured` where attention decided what left last, else why it did not. */
+  readonly attention: string;
+  readonly blocks: readonly ContextBlock[];
+}
+
+export const blockRequestSchema = pidSchema.extend({ id: z.int().min(1) });
+export const pinRequestSchema = blockRequestSchema.extend({ pinned: z.boolean() });
+/** Out at once, or in with the agent's next turn. */
+export const pageRequestSchema = blockRequestSchema.extend({ direction: z.enum(['out', 'in']) });
 
 export interface KernelInfo {
   readonly driver: string;
@@ -108,9 +163,24 @@ export interface KernelInfo {
   readonly keepsAgents: boolean;
 }
 
+/** Bytes of attention state in one place, and how many there may be. */
+export interface TierUsage {
+  readonly bytes: number;
+  readonly quotaBytes: number;
+}
+
+/** Where attention state is: in the slots that compute, in memory, and on the disk for later kernels. */
+export interface StateTiers {
+  readonly slots: TierUsage;
+  readonly memory: TierUsage;
+  readonly disk: TierUsage;
+}
+
 export interface KernelUsage {
   readonly rssBytes: number;
   readonly peakRssBytes: number;
+  /** Null before it is booted. */
+  readonly tiers: StateTiers | null;
 }
 
 /** One agent as the task manager shows it. */
@@ -132,6 +202,8 @@ export interface AgentRow {
   readonly tokensPerSecond: number;
   /** Device memory that its resident tokens take. */
   readonly kvBytes: number;
+  /** The first place that has attention state of it. From `none` it is computed again. */
+  readonly tier: keyof StateTiers | 'none';
   /** Device time it has had so far, for prompts and for answers. */
   readonly deviceMs: number;
   /** Time spent ready, waiting for the device. */
@@ -146,6 +218,7 @@ export type Decision =
   | 'allowed-once'
   | 'allowed-run'
   | 'allowed-session'
+  | 'allowed-workspace'
   | 'denied'
   | 'none'; // the call ended before it wanted anything
 
@@ -205,6 +278,25 @@ export const permissionAnswerSchema = z.discriminatedUnion('kind', [
 ]);
 export type PermissionAnswer = z.infer<typeof permissionAnswerSchema>;
 
+/** A program that may call the kernel over HTTP. The person has its token; the kernel has the hash alone. */
+const gatewayClientSchema = z.strictObject({
+  id: z.string().regex(/^[a-z0-9-]{1,64}$/),
+  name: z.string().regex(/^[\w .-]{1,64}$/),
+  /** SHA-256 of the token, in hex. */
+  tokenHash: z.string().regex(/^[0-9a-f]{64}$/),
+  mostUrgent: z.enum(priorityClasses),
+});
+export type GatewayClient = z.infer<typeof gatewayClientSchema>;
+export const gatewayClientsSchema = z.array(gatewayClientSchema).max(100);
+
+export const serveRequestSchema = z.strictObject({
+  /** 0: any that is free. */
+  port: z.int().min(0).max(65_535),
+  /** All that may call from now on: a server that runs already forgets those that are not among them. */
+  clients: gatewayClientsSchema,
+});
+export type ServeRequest = z.infer<typeof serveRequestSchema>;
+
 /** client → kernel */
 export interface KernelCalls {
   boot: { in: BootRequest; out: KernelInfo };
@@ -220,6 +312,20 @@ export interface KernelCalls {
   resume: { in: { pid: Pid }; out: null };
   renice: { in: ReniceRequest; out: null };
   list: { in: null; out: readonly AgentRow[] };
+  contextMap: { in: { pid: Pid }; out: ContextMap };
+  /** Text of a block. Data of unknown origin: escape it. */
+  contextBlock: { in: z.infer<typeof blockRequestSchema>; out: string };
+  pinBlock: { in: z.infer<typeof pinRequestSchema>; out: null };
+  pageBlock: { in: z.infer<typeof pageRequestSchema>; out: null };
+  /** Every live grant, oldest first. */
+  grants: { in: null; out: readonly LiveGrant[] };
+  /** From then on the grant covers nothing; a tool that relied on it is stopped. */
+  revoke: { in: { id: Grant['id'] }; out: null };
+  /** Lets other programs of this machine call the kernel over HTTP. Called again, it changes who may. */
+  serve: { in: ServeRequest; out: { url: string } };
+  stopServing: { in: null; out: null };
+  /** A message of the MCP session that this client passes on; the kernel's are `mcpSent`. */
+  mcpSend: { in: { readonly message: unknown }; out: null };
   shutdown: { in: null; out: null };
 }
 
@@ -239,7 +345,12 @@ export interface KernelEvents {
   /** Text that the agent's model produced, or a tool call it made. */
   output: { readonly pid: Pid; readonly text: string };
   toolCalled: { readonly pid: Pid; readonly call: ToolCallReport; readonly result: string };
+  /** Blocks left an agent's window or came back, or it looked for some; in a line. */
+  contextChanged: { readonly pid: Pid; readonly text: string };
   log: { readonly level: LogLevel; readonly message: string };
+  mcpSent: { readonly message: unknown };
+  /** A standing right was given, or ended: it was revoked, or its agent exited. */
+  grantChanged: { readonly grant: Grant; readonly isLive: boolean };
 }
 
 /** client → kernel, unasked: none yet. */
@@ -264,12 +375,13 @@ export type KernelDescriptor = z.infer<typeof kernelDescriptorSchema>;
 export const attachRequestSchema = z.strictObject({ protocol: z.int(), token: z.string().max(1000) });
 
 /**
- * Another process → kernel: looking and steering. It starts nothing, ends no kernel and is never asked for a right.
+ * Another process → kernel: looking and steering. It starts nothing, ends no kernel, and is never asked for a right:
+ * it can take one back and not give one.
  * Rows carry only the beginning of a long task or reason.
  */
 export interface ControlCalls extends Pick<
   KernelCalls,
-  'ping' | 'list' | 'stop' | 'pause' | 'resume' | 'renice'
+  'ping' | 'list' | 'stop' | 'pause' | 'resume' | 'renice' | 'grants' | 'revoke'
 > {
   /** The first call, within two seconds; everything else before it ends the connection. */
   attach: { in: z.infer<typeof attachRequestSchema>; out: null };

@@ -12,6 +12,38 @@ export const quantisations = ['f16', 'q8_0', 'k8v4', 'q4_0'] as const;
 export type Quantisation = (typeof quantisations)[number];
 const kvTypes = ['f16', 'q8_0', 'q4_0', 'f32', 'bf16'] as const;
 
+const storeUrl = z.url({ protocol: /^https?$/ });
+/** Weaviate wants a capital first; Chroma at least three characters. */
+const storeCollection = z
+  .string()
+  .regex(/^[A-Z][A-Za-z0-9]{2,62}$/)
+  .default('AgentBlocks')
+  .describe('Collection that holds the blocks; it is made when it is missing.');
+
+const vectorStoreSchema = z.union([
+  z.literal('orama'),
+  z.strictObject({
+    kind: z.literal('chroma'),
+    url: storeUrl.describe('Address of the server.'),
+    collection: storeCollection,
+  }),
+  z.strictObject({
+    kind: z.literal('weaviate'),
+    url: storeUrl.describe('Address of the server.'),
+    grpcPort: z.int().min(1).max(65_535).default(50_051).describe('Port of its gRPC service.'),
+    collection: storeCollection,
+  }),
+  z.strictObject({
+    kind: z.literal('pinecone'),
+    url: storeUrl.describe(
+      'Address of the index. It has 768 dimensions (256 of meaning and 512 of words) and the metric cosine.',
+    ),
+    collection: storeCollection.describe('Not used: the address names the index.'),
+  }),
+]);
+/** Where what agents page out is kept. */
+export type VectorStoreSetting = z.infer<typeof vectorStoreSchema>;
+
 export const engineSettingsSchema = z.strictObject({
   model: z.string().default('').describe('Path of a GGUF model file. Empty: the small embedded model.'),
   gpu: z
@@ -24,6 +56,20 @@ export const engineSettingsSchema = z.strictObject({
     .max(1_048_576)
     .default(0)
     .describe('Tokens of context an agent has. 0: what the model was trained for, at most 8,192.'),
+  contextThreshold: z
+    .number()
+    .min(0.3)
+    .max(0.95)
+    .default(0.8)
+    .describe(
+      'Part of an agent’s context that may be in use. Above it, what the agent needs least leaves, and can come back.',
+    ),
+  contextTarget: z
+    .number()
+    .min(0.1)
+    .max(0.95)
+    .default(0.6)
+    .describe('Part of an agent’s context that is still in use when something has left it.'),
   slots: z.int().min(1).max(64).default(8).describe('Agents whose attention state is resident at once.'),
   threads: z
     .int()
@@ -64,6 +110,24 @@ export const engineSettingsSchema = z.strictObject({
     .default('k8v4')
     .describe(
       'How attention state is kept on disk: `f16` exactly, the others smaller and with a small loss.',
+    ),
+  vectorStore: vectorStoreSchema
+    .default('orama')
+    .describe(
+      'Where text that agents page out is kept and found again: `orama`, on this machine, or a server of your own, such ' +
+        'as `{ "kind": "chroma", "url": "http://localhost:8000" }` (also `weaviate` and `pinecone`). What agents read ' +
+        'and say is sent there.',
+    ),
+});
+
+/** What concerns the editor's side alone. */
+export const editorSettingsSchema = z.strictObject({
+  encryptState: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Encrypt what is kept of agents on disk, with a key in the secret storage of the editor. What was encrypted ' +
+        'is of use only while this is on.',
     ),
 });
 

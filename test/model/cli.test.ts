@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AgentReport } from '../../src/shared/protocol.js';
+import { useOwnStateFolder } from '../support/stateFolder.js';
 
 const fromRoot = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 const cli = fromRoot('dist/cli.js');
@@ -44,6 +45,7 @@ suite('amk run on the embedded model', function () {
   this.timeout(120_000);
   let root: string;
 
+  useOwnStateFolder();
   suiteSetup(() => {
     assert.ok(existsSync(cli), `${cli} is missing: run "npm run build" first`);
   });

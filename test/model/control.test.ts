@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AgentReport, AgentRow } from '../../src/shared/protocol.js';
+import { useOwnStateFolder } from '../support/stateFolder.js';
 
 const fromRoot = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 const cli = fromRoot('dist/cli.js');
@@ -37,6 +38,7 @@ suite('amk top and its like, on a kernel of another process', function () {
   let root: string;
   let folder: string;
 
+  useOwnStateFolder();
   suiteSetup(() => {
     assert.ok(existsSync(cli), `${cli} is missing: run "npm run build" first`);
   });

@@ -107,6 +107,7 @@ suite('the llama driver', () => {
         contextTokens: 1024,
         kvBytesPerToken: 6 * 2 * (64 + 64) * 2,
         batchTokens: 516,
+        canRearrange: true,
       },
     );
     assert.equal(driver.slots.length, 4);

@@ -25,15 +25,6 @@ export async function findKernels(folder: string): Promise<readonly ProcessEntry
   return all.filter(({ command }) => command.includes(folder) && /[\\/]dist[\\/]kernel\.js/.test(command));
 }
 
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** Resolves when a condition holds. @throws Error that names what did not come true in time. */
 export async function until(
   what: string,

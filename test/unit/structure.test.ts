@@ -24,11 +24,22 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
 /** The kernel's folders, and those they may import. Its files outside of folders put them together. */
 const kernelArrows: Readonly<Record<string, readonly string[]>> = {
   'src/kernel/scheduler': ['src/kernel/kv'],
-  'src/kernel/sandbox': [],
+  'src/kernel/sandbox': ['src/kernel/audit'],
+  'src/kernel/audit': [],
   'src/kernel/kv': [],
-  'src/kernel/journal': [],
+  'src/kernel/context': ['src/kernel/kv', 'src/kernel/context/store'],
+  'src/kernel/journal': ['src/kernel/context'],
+  'src/kernel/context/store': [],
   'src/kernel/ipc': ['src/kernel/agent'],
-  'src/kernel/agent': ['src/kernel/scheduler', 'src/kernel/sandbox', 'src/kernel/kv', 'src/kernel/journal'],
+  'src/kernel/gateways': [],
+  'src/kernel/gateways/openai': ['src/kernel/gateways', 'src/kernel/agent', 'src/kernel/scheduler'],
+  'src/kernel/agent': [
+    'src/kernel/scheduler',
+    'src/kernel/sandbox',
+    'src/kernel/kv',
+    'src/kernel/journal',
+    'src/kernel/context',
+  ],
 };
 
 /** Modules that only these files or folders may import. */
@@ -55,7 +66,12 @@ const owners: Readonly<Record<string, readonly string[]>> = {
     'src/hal/runtimeFolder.ts',
     'src/client/runningKernels.ts',
   ],
-  'node:child_process': ['src/hal/', 'src/client/kernelChild.ts'],
+  'node:child_process': [
+    'src/hal/',
+    'src/client/kernelChild.ts',
+    'src/client/stateTool.ts',
+    'src/client/modelPull.ts',
+  ],
 };
 
 const maxLines = 400;

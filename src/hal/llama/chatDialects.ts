@@ -11,7 +11,7 @@ export interface TemplateMessage {
   readonly role: 'system' | 'user' | 'assistant' | 'tool';
   readonly content: string;
   readonly name?: string;
-  readonly tool_calls?: readonly { readonly type: 'function'; readonly function: ToolCall }[];
+  readonly tool_calls?: readonly { readonly type: 'function'; readonly function: ToolCall<unknown> }[];
 }
 
 export interface TemplateInput {
@@ -19,7 +19,10 @@ export interface TemplateInput {
   readonly tools: readonly object[] | null;
 }
 
-export type Dialect = (messages: readonly ChatMessage[], tools: readonly ToolSignature[]) => TemplateInput;
+export type Dialect = (
+  messages: readonly ChatMessage<unknown>[],
+  tools: readonly ToolSignature[],
+) => TemplateInput;
 
 export const hermesMarkers: ToolCallMarkers = { open: '<tool_call>', close: '</tool_call>' };
 
@@ -46,13 +49,14 @@ export const writtenToolsWithoutSystem: Dialect = (messages, tools) => {
   return { messages: mergeTurns([...opening, ...turns]), tools: null };
 };
 
-function nativeMessage(message: ChatMessage): TemplateMessage {
+function nativeMessage(message: ChatMessage<unknown>): TemplateMessage {
   if (message.role !== 'assistant' || message.toolCall === undefined) return message;
   const { role, content, toolCall } = message;
   return { role, content, tool_calls: [{ type: 'function', function: toolCall }] };
 }
 
-function functionOf({ name, description, parameters }: ToolSignature): object {
+function functionOf({ name, description, parameters, schema }: ToolSignature): object {
+  if (schema !== undefined) return { type: 'function', function: { name, description, parameters: schema } };
   const properties = Object.fromEntries(
     Object.entries(parameters).map(([key, parameter]) => [
       key,
@@ -66,7 +70,7 @@ function functionOf({ name, description, parameters }: ToolSignature): object {
   };
 }
 
-function systemText(messages: readonly ChatMessage[], tools: readonly ToolSignature[]): string {
+function systemText(messages: readonly ChatMessage<unknown>[], tools: readonly ToolSignature[]): string {
   const written = messages.filter(({ role }) => role === 'system').map(({ content }) => content);
   return [...written, ...(tools.length === 0 ? [] : [instructionsFor(tools)])].join('\n\n');
 }
@@ -88,7 +92,7 @@ function instructionsFor(tools: readonly ToolSignature[]): string {
   ].join('\n');
 }
 
-function asTurn(message: ChatMessage): TemplateMessage {
+function asTurn(message: ChatMessage<unknown>): TemplateMessage {
   if (message.role === 'tool')
     return { role: 'user', content: `<tool_response>\n${message.content}\n</tool_response>` };
   if (message.role !== 'assistant' || message.toolCall === undefined) return message;

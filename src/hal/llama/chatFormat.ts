@@ -30,7 +30,7 @@ export interface ChatFormatOptions {
 
 export interface ChatFormat {
   readonly toolCallMarkers: ToolCallMarkers;
-  render(messages: readonly ChatMessage[], tools: readonly ToolSignature[]): string;
+  render(messages: readonly ChatMessage<unknown>[], tools: readonly ToolSignature[]): string;
 }
 
 const chatMl =
@@ -38,7 +38,7 @@ const chatMl =
   "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 
 /** One template with one dialect. */
-type Renderer = (messages: readonly ChatMessage[], tools: readonly ToolSignature[]) => string;
+type Renderer = (messages: readonly ChatMessage<unknown>[], tools: readonly ToolSignature[]) => string;
 
 export function createChatFormat(options: ChatFormatOptions): ChatFormat {
   const { bosText, warn } = options;
@@ -101,12 +101,31 @@ function firstThatWorks(renderers: readonly Renderer[], render: (renderer: Rende
   throw failure;
 }
 
-function literalMessage(message: ChatMessage, literal: (text: string) => string): ChatMessage {
+function literalMessage(
+  message: ChatMessage<unknown>,
+  literal: (text: string) => string,
+): ChatMessage<unknown> {
   const content = literal(message.content);
   if (message.role !== 'assistant' || message.toolCall === undefined) return { ...message, content };
   const { name, arguments: values } = message.toolCall;
-  const entries = Object.entries(values).map(([key, value]) => [key, literal(value)] as const);
-  return { ...message, content, toolCall: { name, arguments: Object.fromEntries(entries) } };
+  const toolCall = { name, arguments: literalFields(values, literal) };
+  return { ...message, content, toolCall };
+}
+
+function literalFields(
+  fields: Readonly<Record<string, unknown>>,
+  literal: (text: string) => string,
+): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([key, value]) => [literal(key), literalValue(value, literal)] as const),
+  );
+}
+
+function literalValue(value: unknown, literal: (text: string) => string): unknown {
+  if (typeof value === 'string') return literal(value);
+  if (Array.isArray(value)) return value.map((each) => literalValue(each, literal));
+  if (typeof value !== 'object' || value === null) return value;
+  return literalFields(value as Readonly<Record<string, unknown>>, literal);
 }
 
 const probeTool: ToolSignature = {

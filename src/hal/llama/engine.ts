@@ -42,6 +42,7 @@ export function threadCount(setting: number): number {
 export async function openEngine(gpu: GpuChoice, threads: number, log: EngineLog): Promise<Engine> {
   const complaints = new Complaints();
   const report = (text: string, isComplaint: boolean): void => {
+    if (isAboutRounding(text)) return;
     if (isComplaint) complaints.add(text);
     log(isComplaint ? 'warn' : 'info', `engine: ${text}`);
   };
@@ -71,6 +72,12 @@ export async function openEngine(gpu: GpuChoice, threads: number, log: EngineLog
   if (gpu === 'auto' && device === 'cpu') log('info', `the model runs on the CPU: ${await whyNoGpu()}`);
   return { llama, device, takeComplaints: () => complaints.take() };
 }
+
+/**
+ * The cells of a slot are rounded up, so the engine always has more of them than a model that is used to its end was
+ * trained for. Whether the window itself is larger is judged, and said, where the model is loaded.
+ */
+const isAboutRounding = (text: string): boolean => /n_ctx_seq \(\d+\) > n_ctx_train/.test(text);
 
 const reasonOf = (error: unknown): string =>
   error instanceof NoBinaryFoundError ? 'no build of it works here' : messageOf(error);

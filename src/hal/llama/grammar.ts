@@ -1,32 +1,32 @@
 /**
- * The language of tool calls, as a GBNF grammar: exactly one JSON object that names a known tool and gives each of its
- * parameters as a string, in the order they were declared. It ends with the closing brace, so that a model can go
- * nowhere but out of the call. Spacing may be compact or as `json.dumps` writes it, and a line break may come first,
- * since models were trained on all of these.
+ * The language of tool calls, as a GBNF grammar: exactly one JSON object that names a known tool and gives its arguments,
+ * in the order they were declared. It ends with the closing brace, so that a model can go nowhere but out of the call.
+ * Spacing may be compact or as `json.dumps` writes it, and a line break may come first, since models were trained on all
+ * of these.
  */
 
-import { KernelError } from '../../shared/errors.js';
-import type { ToolSignature } from '../driver.js';
+import { KernelError, messageOf } from '../../shared/errors.js';
+import type { JsonSchema, ToolSignature } from '../driver.js';
+import { JsonGrammar, literal } from './jsonGrammar.js';
 
-/** A string cannot hold raw control characters; `\u` escapes can spell them. */
-const commonRules = [
-  'gap ::= " "?',
-  'string ::= "\\"" char* "\\""',
-  'char ::= [^"\\\\\\x00-\\x1F\\x7F] | "\\\\" (["\\\\/bfnrt] | "u" hex hex hex hex)',
-  'hex ::= [0-9a-fA-F]',
-];
-
-/** @throws KernelError `badRequest` when there is no tool to call */
+/** @throws KernelError `badRequest` when there is no tool to call, or one whose schema no grammar can express */
 export function toolCallGrammar(tools: readonly ToolSignature[]): string {
   if (tools.length === 0)
     throw new KernelError('badRequest', 'a tool call cannot be asked for without tools');
-  const calls = tools.map((tool, index) => `call${index} ::= ${callOf(tool)}`);
+  const grammar = new JsonGrammar();
+  const calls = tools.map((tool, index) => `call${index} ::= ${callOf(tool, grammar)}`);
   const choice = tools.map((_tool, index) => `call${index}`).join(' | ');
-  return [`root ::= "\\n"? (${choice})`, ...calls, ...commonRules].join('\n');
+  return [`root ::= "\\n"? (${choice})`, ...calls, grammar.text].join('\n');
 }
 
-function callOf({ name, parameters }: ToolSignature): string {
-  const pairs = Object.keys(parameters).map((key) => `${literal(`${JSON.stringify(key)}:`)} gap string`);
+/** @throws KernelError `badRequest` for a schema that no grammar can express */
+export function jsonGrammar(schema: JsonSchema, isStrict: boolean): string {
+  const grammar = new JsonGrammar();
+  return [`root ::= ${grammar.add(schema, isStrict)}`, grammar.text].join('\n');
+}
+
+function callOf(tool: ToolSignature, grammar: JsonGrammar): string {
+  const { name } = tool;
   return [
     literal('{"name":'),
     'gap',
@@ -34,12 +34,22 @@ function callOf({ name, parameters }: ToolSignature): string {
     'gap',
     literal('"arguments":'),
     'gap',
-    literal('{'),
-    pairs.join(` ${literal(',')} gap `),
-    literal('}}'),
+    ...argumentsOf(tool, grammar),
   ]
     .filter((part) => part !== '')
     .join(' ');
 }
 
-const literal = (text: string): string => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+/** With the brace that ends the call. */
+function argumentsOf(tool: ToolSignature, grammar: JsonGrammar): string[] {
+  const { name, parameters, schema, isStrict = false } = tool;
+  if (schema === undefined) {
+    const pairs = Object.keys(parameters).map((key) => `${literal(`${JSON.stringify(key)}:`)} gap string`);
+    return [literal('{'), pairs.join(` ${literal(',')} gap `), literal('}}')];
+  }
+  try {
+    return [grammar.add(schema, isStrict), literal('}')];
+  } catch (error) {
+    throw new KernelError('badRequest', `tool ${name}: ${messageOf(error)}`, { cause: error });
+  }
+}

@@ -13,6 +13,7 @@ import type {
   Constraint,
   DriverInfo,
   InferenceDriver,
+  JsonSchema,
   Slot,
   StepResult,
   StepWork,
@@ -23,7 +24,7 @@ import type {
 import { admitStep, overflowOf } from '../stepAdmission.js';
 import { LlamaConstraint, engineStateOf } from './constraint.js';
 import type { EngineLog } from './engine.js';
-import { toolCallGrammar } from './grammar.js';
+import { jsonGrammar, toolCallGrammar } from './grammar.js';
 import { splitAtMarks } from './literalText.js';
 import { loadModel, type LoadedModel } from './loadModel.js';
 import { LlamaSlot } from './slot.js';
@@ -36,6 +37,9 @@ import { LlamaSlot } from './slot.js';
 export async function createLlamaDriver(settings: EngineSettings, log: EngineLog): Promise<InferenceDriver> {
   return new LlamaDriver(await loadModel(settings, log));
 }
+
+/** A grammar is small; most programs have a handful of sets of tools. */
+const maxKeptGrammars = 256;
 
 class LlamaDriver implements InferenceDriver {
   readonly info: DriverInfo;
@@ -71,24 +75,16 @@ class LlamaDriver implements InferenceDriver {
     return this.#parts.model.isEogToken(token as number as EngineToken);
   }
 
-  render(messages: readonly ChatMessage[], tools: readonly ToolSignature[]): string {
+  render(messages: readonly ChatMessage<unknown>[], tools: readonly ToolSignature[]): string {
     return this.#parts.chatFormat.render(messages, tools);
   }
 
   async createConstraint(tools: readonly ToolSignature[]): Promise<Constraint> {
-    const text = toolCallGrammar(tools);
-    this.#isSpellable ??= canSpellJson(this);
-    if (!this.#isSpellable) {
-      throw new KernelError('modelUnusable', `the vocabulary of ${this.info.model} cannot spell a tool call`);
-    }
-    let grammar = this.#grammars.get(text);
-    if (grammar === undefined) {
-      grammar = this.#parts.engine.llama.createGrammar({ grammar: text });
-      this.#grammars.set(text, grammar);
-    }
-    return new LlamaConstraint(
-      new LlamaGrammarEvaluationState({ model: this.#parts.model, grammar: await grammar }),
-    );
+    return await this.#constrainedBy(toolCallGrammar(tools));
+  }
+
+  async createJsonConstraint(schema: JsonSchema, isStrict: boolean): Promise<Constraint> {
+    return await this.#constrainedBy(jsonGrammar(schema, isStrict));
   }
 
   async step(work: readonly StepWork[]): Promise<readonly StepResult[]> {
@@ -133,6 +129,35 @@ class LlamaDriver implements InferenceDriver {
     await engine.llama.dispose();
   }
 
+  async #constrainedBy(text: string): Promise<Constraint> {
+    this.#isSpellable ??= canSpellJson(this);
+    if (!this.#isSpellable) {
+      throw new KernelError('modelUnusable', `the vocabulary of ${this.info.model} cannot spell JSON`);
+    }
+    const [, foreign] = /([^ -~\n]+)/u.exec(text) ?? [];
+    if (foreign !== undefined && !canSpell(this, foreign)) {
+      throw new KernelError('badRequest', `the vocabulary of ${this.info.model} cannot spell "${foreign}"`);
+    }
+    try {
+      const grammar = await this.#grammarOf(text);
+      return new LlamaConstraint(new LlamaGrammarEvaluationState({ model: this.#parts.model, grammar }));
+    } catch (error) {
+      this.#grammars.delete(text);
+      const reason = this.#parts.engine.takeComplaints() || messageOf(error);
+      throw new KernelError('badRequest', `the engine refuses a grammar: ${reason}`, { cause: error });
+    }
+  }
+
+  /** Made once for each text, of which the last ones are kept: other programs may bring any number of them. */
+  async #grammarOf(text: string): Promise<LlamaGrammar> {
+    const made = this.#grammars.get(text) ?? this.#parts.engine.llama.createGrammar({ grammar: text });
+    this.#grammars.delete(text);
+    this.#grammars.set(text, made);
+    const [oldest] = this.#grammars.keys();
+    if (this.#grammars.size > maxKeptGrammars && oldest !== undefined) this.#grammars.delete(oldest);
+    return await made;
+  }
+
   /** The engine's own error says the same for every cause; what it logged is the reason. */
   #stateError(code: ErrorCode, what: string, cause: unknown): KernelError {
     const reason = this.#parts.engine.takeComplaints() || messageOf(cause);
@@ -173,5 +198,8 @@ function ownSlot(slot: Slot): LlamaSlot {
 /** A grammar that no token can continue would stop the engine's sampling for good, for every sequence. */
 function canSpellJson(driver: LlamaDriver): boolean {
   const printable = Array.from({ length: 95 }, (_, index) => String.fromCharCode(32 + index));
-  return printable.every((character) => driver.detokenize(driver.tokenize(character)).includes(character));
+  return printable.every((character) => canSpell(driver, character));
 }
+
+const canSpell = (driver: LlamaDriver, text: string): boolean =>
+  driver.detokenize(driver.tokenize(text)).includes(text);

@@ -138,6 +138,8 @@ async function assemble(engine: Engine, plan: LoadPlan, log: EngineLog): Promise
     contextTokens,
     kvBytesPerToken: kvBytesPerToken(file.shape, plan.kvType),
     batchTokens: context.batchSize,
+    // The types of cache whose keys cannot be turned were refused before.
+    canRearrange: file.shape.hasMovableKeys && slots.every(({ hasCells }) => hasCells),
     state: stateFactsOf(engine, plan),
   };
   return { info, engine, model, context, slots, chatFormat: chatFormatOf(model, file, log) };

@@ -21,6 +21,8 @@ export interface ModelShape {
   readonly valueLength: number;
   /** KV heads, summed over the layers. */
   readonly kvHeads: number;
+  /** Whether a key can be turned to another position: by one angle each, and not learnt for its position. */
+  readonly hasMovableKeys: boolean;
   readonly chatTemplate: string | undefined;
   /** Files the model is split into. */
   readonly parts: number;
@@ -34,6 +36,12 @@ const rotationBlock = 64;
 
 /** Architectures of files that hold no text generator: vision towers, encoders, speech. */
 const notGenerating = /^(clip|bert|.*-bert.*|t5.*|wavtokenizer.*|.*-embedding)$/;
+
+/**
+ * Architectures whose keys hold learnt positions, and one that the engine cannot turn. Those that have several
+ * positions a token say so in their metadata; moving a key of theirs ends the process.
+ */
+const immovableKeys = /^(gpt2|starcoder|step35)$/;
 
 /** More layers than this are refused by the engine, which ends the process over it. */
 const maxLayers = 512;
@@ -71,6 +79,7 @@ export function shapeOf({ metadata, firstLayer }: Described, path: string): Mode
     keyLength: numberOf(at('attention.key_length')) ?? headLength,
     valueLength: numberOf(at('attention.value_length')) ?? headLength,
     kvHeads: sumOverLayers(at('attention.head_count_kv') ?? heads, layers),
+    hasMovableKeys: at('rope.dimension_sections') === undefined && !immovableKeys.test(architecture),
     chatTemplate: stringAt(metadata, 'tokenizer.chat_template'),
     parts: numberOf(metadata.get('split.count')) ?? 1,
   };

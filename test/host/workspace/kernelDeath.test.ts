@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import * as vscode from 'vscode';
 import type { TestAccess } from '../../../src/extension/extension.js';
-import { findKernels, isAlive, until } from '../../support/processes.js';
+import { processExists } from '../../../src/hal/processIdentity.js';
+import { findKernels, until } from '../../support/processes.js';
 import { activate, allowOnce, answerWith, findExtension, run, type Answering } from '../extensionAccess.js';
 
 suite('the kernel process', () => {
@@ -52,14 +53,14 @@ suite('the kernel process', () => {
     this.timeout(90_000);
     const pid = await kernelPid();
     process.kill(pid, 'SIGSTOP');
-    await until('the hung kernel is gone', () => !isAlive(pid), 60_000);
+    await until('the hung kernel is gone', () => !processExists(pid), 60_000);
     assert.notEqual(await kernelPid(), pid);
   });
 
   test('restarted on request, the old process is gone', async () => {
     const pid = await kernelPid();
     await vscode.commands.executeCommand('agenticMicrokernel.restartKernel');
-    await until('the old kernel is gone', () => !isAlive(pid));
+    await until('the old kernel is gone', () => !processExists(pid));
     assert.notEqual(await kernelPid(), pid);
   });
 });

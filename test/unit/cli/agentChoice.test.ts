@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { agentsFor } from '../../../src/cli/agentChoice.js';
+import { toolNames } from '../../../src/shared/agentDefinition.js';
 import { KernelError } from '../../../src/shared/errors.js';
 
 const files: Record<string, string> = {
@@ -22,7 +23,7 @@ suite('which agent works', () => {
   test('without a choice the one that has every tool', async () => {
     const [choice] = await agentsFor({ agentsFile: undefined, agents: [] }, readText);
     assert.equal(choice?.definition.name, 'coder');
-    assert.equal(choice.definition.tools.length, 5);
+    assert.deepEqual(choice.definition.tools, toolNames);
     assert.deepEqual(choice.team, []);
   });
 

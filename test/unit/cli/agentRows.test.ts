@@ -19,6 +19,7 @@ const row = (change: Partial<AgentRow>): AgentRow => ({
   generatedTokens: 18,
   tokensPerSecond: 41.23,
   kvBytes: 8_110_000,
+  tier: 'slots',
   deviceMs: 830,
   waitMs: 420,
   isPaused: false,

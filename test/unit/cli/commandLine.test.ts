@@ -72,6 +72,38 @@ suite('the command line', () => {
       { kind: 'top', kernel: 12, json: true, once: true, intervalMs: 250 },
     ],
     [['ps'], { kind: 'ps', kernel: undefined, json: false, all: false }],
+    [['kv'], { kind: 'help', topic: 'kv' }],
+    [['kv', 'rm', '--help'], { kind: 'help', topic: 'kv' }],
+    [['kv', 'ls'], { kind: 'kv', action: 'ls', workspace: '/here', state: undefined, json: false }],
+    [
+      ['kv', 'verify', '--state', 's', '--json'],
+      { kind: 'kv', action: 'verify', workspace: '/here', state: 's', json: true },
+    ],
+    [
+      ['kv', 'show', 'AB12', '-w', 'w'],
+      { kind: 'kv', action: 'show', key: 'ab12', workspace: 'w', state: undefined, json: false },
+    ],
+    [
+      ['kv', 'rm', 'a', 'b', '-y'],
+      {
+        ...{ kind: 'kv', action: 'rm', keys: ['a', 'b'], yes: true },
+        ...{ workspace: '/here', state: undefined, json: false },
+      },
+    ],
+    [
+      ['kv', 'rm', '--all'],
+      {
+        ...{ kind: 'kv', action: 'rm', keys: 'all', yes: false },
+        ...{ workspace: '/here', state: undefined, json: false },
+      },
+    ],
+    [
+      ['kv', 'export', 'a', 'f.safetensors'],
+      {
+        ...{ kind: 'kv', action: 'export', key: 'a', file: 'f.safetensors' },
+        ...{ workspace: '/here', state: undefined, json: false },
+      },
+    ],
     [['ps', '-a', '--json', '-k', '12'], { kind: 'ps', kernel: 12, json: true, all: true }],
     [['stop', '3'], { kind: 'stop', kernel: undefined, pids: [3] }],
     [['pause', '3', '4'], { kind: 'pause', kernel: undefined, pids: [3, 4] }],
@@ -89,6 +121,34 @@ suite('the command line', () => {
       { kind: 'modelPull', uri: 'hf:me/tiny:Q8_0', folder: 'models', sha256: undefined, json: false },
     ],
     [['help', 'model'], { kind: 'help', topic: 'model' }],
+    [['help', 'serve'], { kind: 'help', topic: 'serve' }],
+    [
+      ['serve'],
+      {
+        ...{ kind: 'serve', workspace: '/here', port: 0, clients: ['client'], grants: [] },
+        ...{ engine: parseRun('x').engine, json: false, verbose: false },
+      },
+    ],
+    [
+      [
+        'serve',
+        '--port',
+        '8080',
+        '--client',
+        'planner',
+        '-c',
+        'editor',
+        '--grant',
+        'fs.read:src',
+        '--json',
+        '-v',
+      ],
+      {
+        ...{ kind: 'serve', workspace: '/here', port: 8080, clients: ['planner', 'editor'] },
+        ...{ grants: [{ capability: 'fs.read', scope: 'src' }], engine: parseRun('x').engine },
+        ...{ json: true, verbose: true },
+      },
+    ],
   ];
   for (const [argv, expected] of others) {
     test(`amk ${argv.join(' ')}`, () => assert.deepEqual(parse(...argv), expected));
@@ -96,8 +156,20 @@ suite('the command line', () => {
 
   const faults: [string[], string][] = [
     [['walk'], 'unknown command "walk"'],
+    [['serve', 'x'], 'amk serve takes no "x"'],
+    [['serve', '--port', '70000'], '--port is a number up to 65535, not "70000"'],
+    [['serve', '--client', 'a b'], '--client is a word, not "a b"'],
+    [['serve', '-c', 'a', '-c', 'a'], '--client a is there twice'],
     [['--fast'], 'unknown option --fast'],
     [['run'], 'there is no task'],
+    [['kv', 'list'], 'amk kv does ls, show, verify, rm, export, not "list"'],
+    [['kv', 'ls', 'a'], 'unexpected argument "a"'],
+    [['kv', 'show'], 'there is no KEY'],
+    [['kv', 'show', 'xyz'], 'a key has up to 64 digits from 0 to f; "xyz" is none'],
+    [['kv', 'rm'], 'there is no KEY; amk kv ls shows them, --all means all'],
+    [['kv', 'rm', '--all', 'a'], 'give keys or --all, not both'],
+    [['kv', 'export', 'a'], 'there is no FILE'],
+    [['kv', 'ls', '--yes'], "unknown option '--yes'"],
     [['top', '3'], 'unexpected argument "3"'],
     [['top', '--interval', '10'], '--interval is from 100 to 3600000, not "10"'],
     [['top', '--kernel', 'main'], '--kernel is a number from 1 on, not "main"'],
@@ -171,6 +243,15 @@ suite('the command line', () => {
     });
   }
 
+  test('the help of amk kv names exactly the options there are', () => {
+    const named = [...helpTexts.kv.matchAll(/^ +(?:-\w, )?--([a-z]+)/gm)].map(([, name = '']) => name).sort();
+    assert.deepEqual(named, ['all', 'help', 'json', 'state', 'workspace', 'yes']);
+    for (const name of named) {
+      const value = name === 'state' || name === 'workspace' ? ['value'] : [];
+      parse('kv', 'rm', ...(name === 'all' ? [] : ['a']), `--${name}`, ...value);
+    }
+  });
+
   test('the help names exactly the options there are', () => {
     const named = [...helpTexts.run.matchAll(/^ +(?:-\w, )?--([a-z-]+)/gm)]
       .map(([, name = '']) => name)
@@ -185,12 +266,15 @@ suite('the command line', () => {
       'model',
       'no-state',
       'resume',
+      'store',
       'verbose',
       'workspace',
     ]);
+    const store = 'chroma=http://localhost:8000';
+    const values: Readonly<Record<string, string>> = { gpu: 'cpu', grant: 'fs.read:.', store };
     for (const name of named) {
       const isFlag = ['help', 'json', 'no-state', 'resume', 'verbose'].includes(name);
-      const value = name === 'gpu' ? 'cpu' : name === 'grant' ? 'fs.read:.' : 'value';
+      const value = values[name] ?? 'value';
       parse('run', `--${name}`, ...(isFlag ? [] : [value]), 'task');
     }
   });

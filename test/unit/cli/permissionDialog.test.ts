@@ -47,11 +47,11 @@ suite('a question at the terminal', () => {
       ['r', '1'],
       { kind: 'allow', lifetime: 'run', scope: 'src/a.ts' },
     ],
-    ['run, its folder', readAccess('src/a.ts'), ['r', '2'], { kind: 'allow', lifetime: 'run', scope: 'src' }],
+    ['run, its folder', readAccess('src/a.ts'), ['r', '3'], { kind: 'allow', lifetime: 'run', scope: 'src' }],
     [
       'session, workspace',
       readAccess('src/a.ts'),
-      ['s', '3'],
+      ['s', '4'],
       { kind: 'allow', lifetime: 'session', scope: '.' },
     ],
     ['file at the top', readAccess('a.ts'), ['r', '2'], { kind: 'allow', lifetime: 'run', scope: '.' }],
@@ -100,7 +100,7 @@ suite('a question at the terminal', () => {
     ]);
     press('r');
     assert.deepEqual(drawn().slice(1), [
-      'for this run: [1] src/a.ts  [2] src/**  [3] whole workspace  [b]ack, [d]eny',
+      'for this run: [1] src/a.ts  [2] src/**/*.ts  [3] src/**  [4] whole workspace  [b]ack, [d]eny',
     ]);
   });
 

@@ -223,7 +223,7 @@ suite('amk run', function () {
       /coder \(1\) wants to read src\/a\.ts \(\/real\/code\/src\/a\.ts\)[^]*\[d\]eny\?/,
       'r',
     );
-    await terminal.pressWhen(/for this run: \[1\] src\/a\.ts/, '2');
+    await terminal.pressWhen(/for this run: \[1\] src\/a\.ts/, '3');
     assert.equal(await out.status, 0);
     assert.match(out.result, /read src\/a\.ts by src\n/);
     assert.match(terminal.text, /1 {2}coder {2}answered[^]*2 {2}coder {2}answered/);

@@ -109,9 +109,9 @@ suite('the keys of amk top', () => {
     press(model, 'down');
     model.rowsChanged([rowOf(2, { state: 'exited', outcome: 'stopped' })]);
     assert.equal(selected(model), 12);
-    model.sampled(fleet.slice(0, 2), { rssBytes: 1, peakRssBytes: 1 }, 3_000);
+    model.sampled(fleet.slice(0, 2), { rssBytes: 1, peakRssBytes: 1, tiers: null }, 3_000);
     assert.equal(selected(model), 3);
-    model.sampled([], { rssBytes: 1, peakRssBytes: 1 }, 4_000);
+    model.sampled([], { rssBytes: 1, peakRssBytes: 1, tiers: null }, 4_000);
     assert.equal(selected(model), undefined);
     assert.equal(press(model, 'k'), undefined);
     assert.equal(press(model, 'down'), undefined);

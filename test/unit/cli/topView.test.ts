@@ -147,6 +147,7 @@ kernel 4711 (editor)
       generatedPerSecond: 20,
       rssBytes: 412_000_000,
       peakRssBytes: 500_000_000,
+      tiers: null,
     });
     const [first] = document.agents;
     assert.deepEqual(

@@ -33,7 +33,7 @@ export const fleet: readonly AgentRow[] = [
 
 /** As seen twice, two seconds apart: agent 1 had half of the device and 40 tokens. */
 export function modelOf(rows = fleet): TopModel {
-  const usage = { rssBytes: 412_000_000, peakRssBytes: 500_000_000 };
+  const usage = { rssBytes: 412_000_000, peakRssBytes: 500_000_000, tiers: null };
   const model = new TopModel(descriptor, infoOf(), usage);
   model.sampled(rows, usage, 0);
   const later = rows.map((row) =>

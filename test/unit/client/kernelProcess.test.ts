@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { KernelProcess } from '../../../src/client/kernelProcess.js';
+import { processExists } from '../../../src/hal/processIdentity.js';
 import { KernelError, type ErrorCode } from '../../../src/shared/errors.js';
 import { defaultEngineSettings } from '../../../src/shared/settings.js';
 import { fakeKernel, fakeKernelPath, nextState, recordStates, spawnRequest } from './fakeKernel.js';
@@ -17,14 +18,6 @@ const rejectsWith = (promise: Promise<unknown>, code: ErrorCode, message: RegExp
     assert.match(error.message, message);
     return true;
   });
-
-const isAlive = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-};
 
 async function waitUntil(fact: () => boolean): Promise<void> {
   for (let tries = 0; !fact(); tries++) {
@@ -62,6 +55,21 @@ suite('a kernel process', function () {
     assert.equal((await kernel.start()).model, 'fake');
     assert.equal(pids.length, 1);
     assert.deepEqual(states, ['starting', 'running']);
+  });
+
+  test('gets the key of a vector store as it is at each start, and none where there is none', async () => {
+    let storeKey: string | undefined = 'first';
+    kernel = fakeKernel('wellBehaved', { storeKey: () => Promise.resolve(storeKey) });
+    const keys: string[] = [];
+    kernel.on('log', ({ message }) => {
+      if (message.startsWith('store key ')) keys.push(message);
+    });
+    await kernel.start();
+    storeKey = 'second';
+    await kernel.restart();
+    storeKey = undefined;
+    await kernel.restart();
+    assert.deepEqual(keys, ['store key first', 'store key second']);
   });
 
   test('carries calls, questions and events', async () => {
@@ -113,7 +121,7 @@ suite('a kernel process', function () {
     await rejectsWith(
       kernel.start(),
       'protocolMismatch',
-      /speaks protocol 999, this program speaks protocol 1/,
+      /speaks protocol 999, this program speaks protocol 2/,
     );
     assert.deepEqual(states, ['starting', 'failed']);
   });
@@ -209,7 +217,7 @@ suite('a kernel process', function () {
       /stopped because it did not answer for 0\.4 s/,
     );
     await running;
-    assert.equal(isAlive(pids[0]!), false);
+    assert.equal(processExists(pids[0]!), false);
     assert.equal(pids.length, 2);
   });
 
@@ -231,7 +239,7 @@ suite('a kernel process', function () {
     await kernel.start();
     const { pid } = await kernel.call('spawn', spawnRequest('leave'));
     await rejectsWith(kernel.call('wait', { pid }), 'kernelStopped', /stopped because it closed its channel/);
-    assert.equal(isAlive(pids[0]!), false);
+    assert.equal(processExists(pids[0]!), false);
   });
 
   test('crashes use up the schedule, and a person can start it afterwards', async () => {
@@ -286,7 +294,7 @@ suite('a kernel process', function () {
     assert.equal(info.model, 'fake');
     assert.deepEqual(states, ['starting', 'restarting', 'running']);
     assert.equal(pids.length, 2);
-    assert.equal(isAlive(pids[0]!), false, 'the old kernel is gone before the new one boots');
+    assert.equal(processExists(pids[0]!), false, 'the old kernel is gone before the new one boots');
   });
 
   test('dispose ends the process, open calls and waiting starts', async () => {
@@ -297,7 +305,7 @@ suite('a kernel process', function () {
     const waiting = rejectsWith(kernel.call('wait', { pid }), 'kernelStopped', /because it was shut down/);
     await kernel.dispose();
     await waiting;
-    assert.equal(isAlive(pids[0]!), false);
+    assert.equal(processExists(pids[0]!), false);
     await rejectsWith(kernel.start(), 'kernelStopped', /for good/);
     await rejectsWith(kernel.restart(), 'kernelStopped', /for good/);
     await kernel.dispose();
@@ -316,7 +324,7 @@ suite('a kernel process', function () {
     const pids = recordPids(kernel);
     await kernel.start();
     await kernel.dispose();
-    assert.equal(isAlive(pids[0]!), false);
+    assert.equal(processExists(pids[0]!), false);
   });
 });
 
@@ -340,14 +348,14 @@ suite('a kernel whose client dies', function () {
 
   test('ends when the client is killed', async () => {
     const { parent, pid } = await startParent('wellBehaved', 'stay');
-    assert.ok(isAlive(pid));
+    assert.ok(processExists(pid));
     parent.kill('SIGKILL');
-    await waitUntil(() => !isAlive(pid));
+    await waitUntil(() => !processExists(pid));
   });
 
   test('is killed when the client exits, even if it ignores its channel', async () => {
     const { parent, pid } = await startParent('stubborn', 'exit');
     if (parent.exitCode === null) await once(parent, 'exit');
-    await waitUntil(() => !isAlive(pid));
+    await waitUntil(() => !processExists(pid));
   });
 });

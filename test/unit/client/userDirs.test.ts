@@ -1,7 +1,12 @@
 // Where kernels are looked for, system by system; nothing of this machine is asked.
 
 import assert from 'node:assert/strict';
-import { kernelFolders, modelsFolder, type UserFacts } from '../../../src/client/userDirs.js';
+import {
+  kernelFolders,
+  modelsFolder,
+  workspaceStateFolder,
+  type UserFacts,
+} from '../../../src/client/userDirs.js';
 
 const facts = (differences: Partial<UserFacts>, ...privateFolders: string[]): UserFacts => ({
   platform: 'linux',
@@ -75,6 +80,44 @@ suite('the folder of downloaded models', () => {
     assert.equal(
       modelsFolder(facts({ platform: 'win32', env: { LOCALAPPDATA: 'C:\\data' } })),
       'C:\\data\\agentic-microkernel\\models',
+    );
+  });
+});
+
+suite('the folder where a workspace keeps its agents', () => {
+  const folder = (workspace: string, differences: Partial<UserFacts> = {}): string =>
+    workspaceStateFolder(workspace, facts(differences));
+
+  test('is one for each workspace, below the state folder of this user', () => {
+    const [one, other] = [folder('/code/a'), folder('/code/b')];
+    assert.match(one, /^\/home\/me\/\.local\/state\/agentic-microkernel\/workspaces\/[0-9a-f]{32}$/);
+    assert.notEqual(one, other);
+    assert.equal(folder('/code/a'), one);
+  });
+
+  test('follows the environment, where that names an absolute path', () => {
+    assert.match(
+      folder('/a', { env: { XDG_STATE_HOME: '/state' } }),
+      /^\/state\/agentic-microkernel\/workspaces\//,
+    );
+    assert.equal(folder('/a', { env: { XDG_STATE_HOME: 'state' } }), folder('/a'));
+  });
+
+  test('AMK_STATE_DIR holds those of all workspaces', () => {
+    const env = { AMK_STATE_DIR: '/here', XDG_STATE_HOME: '/state' };
+    assert.match(folder('/a', { env }), /^\/here\/[0-9a-f]{32}$/);
+    assert.notEqual(folder('/a', { env }), folder('/b', { env }));
+    assert.equal(folder('/a', { env: { AMK_STATE_DIR: '' } }), folder('/a'));
+  });
+
+  test('macOS and Windows', () => {
+    assert.match(
+      folder('/a', { platform: 'darwin', home: '/Users/me' }),
+      /^\/Users\/me\/Library\/Application Support\/agentic-microkernel\/workspaces\/[0-9a-f]{32}$/,
+    );
+    assert.match(
+      folder('C:\\a', { platform: 'win32', home: 'C:\\Users\\me' }),
+      /^C:\\Users\\me\\AppData\\Local\\agentic-microkernel\\workspaces\\[0-9a-f]{32}$/,
     );
   });
 });

@@ -86,6 +86,25 @@ suite('the simulated driver', () => {
     assert.equal(slot.length, 0);
   });
 
+  test('leaves the ranges that it is told to, in their order', async () => {
+    const driver = createSimulatedDriver({ respond: () => '' });
+    const slot = driver.slots[0]!;
+    await driver.step([{ slot, tokens: driver.tokenize('a b c d') }]);
+    await slot.rearrange([
+      { start: 0, end: 2 },
+      { start: 6, end: 7 },
+      { start: 3, end: 5 },
+    ]);
+    assert.equal(driver.detokenize(slot.tokens), 'a d c');
+    await assert.rejects(
+      slot.rearrange([
+        { start: 0, end: 3 },
+        { start: 2, end: 4 },
+      ]),
+      KernelError,
+    );
+  });
+
   test('refuses alone the sequence that does not fit', async () => {
     const driver = createSimulatedDriver({ respond: () => 'x', contextTokens: 3 });
     const work = ['a b', 'a b c'].map((prompt, index) => ({

@@ -9,6 +9,7 @@ const slot = (length: number): Slot => ({
   tokens: [],
   commonPrefix: () => 0,
   truncate: () => Promise.resolve(),
+  rearrange: () => Promise.resolve(),
 });
 const tokens = (count: number): Token[] => Array.from({ length: count }, (_, index) => index as Token);
 const isBug = (error: unknown): boolean => error instanceof KernelError && error.code === 'bug';

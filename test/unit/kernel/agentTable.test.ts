@@ -68,7 +68,12 @@ async function withMachine(
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   const agents = new AgentTable({ driver, scheduler, toolbox, broker, clock, emit, feed: new RowFeed(emit) });
-  const syscalls = createSyscalls({ agents, scheduler, resolveWorkspace: (root) => Promise.resolve(root) });
+  const syscalls = createSyscalls({
+    agents,
+    scheduler,
+    broker,
+    resolveWorkspace: (root) => Promise.resolve(root),
+  });
   const spawn = async (task: string, definition?: Partial<AgentDefinition>): Promise<number> =>
     (await syscalls.spawn(request(task, definition), never)).pid;
   try {

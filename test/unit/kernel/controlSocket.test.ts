@@ -136,7 +136,7 @@ suite('the control socket', () => {
     const described = await open();
     const wrong = { ...described, token: '0'.repeat(64) };
     await assert.rejects(attach(wrong), { code: 'denied', message: 'the token is wrong' });
-    const { heard } = await stranger(described, callOf('attach', { protocol: 1, token: '' }));
+    const { heard } = await stranger(described, callOf('attach', { protocol: protocolVersion, token: '' }));
     assert.match(await heard, /^\{"type":"error","id":1,"error":\{"code":"denied"/);
   });
 
@@ -193,7 +193,10 @@ suite('the control socket', () => {
 
   test('a reader that does not read is dropped before it costs much memory', async () => {
     const described = await open({ limits: { unsentBytes: 100_000 } });
-    const slow = await stranger(described, callOf('attach', { protocol: 1, token: described.token }));
+    const slow = await stranger(
+      described,
+      callOf('attach', { protocol: protocolVersion, token: described.token }),
+    );
     await once(slow.socket, 'data');
     slow.socket.pause();
     const rows = Array.from({ length: 100 }, (_, index) => rowOf(index, { task: 'x'.repeat(300) }));
@@ -301,4 +304,6 @@ const noHandlers = {
   pause: unused,
   resume: unused,
   renice: unused,
+  grants: unused,
+  revoke: unused,
 };

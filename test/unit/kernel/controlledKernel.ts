@@ -10,7 +10,7 @@ import {
   type ControlLimits,
 } from '../../../src/kernel/controlSocket.js';
 import { KernelError } from '../../../src/shared/errors.js';
-import type { AgentRow, ControlPlace, Pid, ReniceRequest } from '../../../src/shared/protocol.js';
+import type { AgentRow, ControlPlace, LiveGrant, Pid, ReniceRequest } from '../../../src/shared/protocol.js';
 import { infoOf, rowOf } from '../extension/rows.js';
 
 export interface ControlledKernel {
@@ -59,9 +59,24 @@ export async function controlledKernel(differences: Differences = {}): Promise<C
     socket.emit('agentsChanged', { rows: [rows[index]] });
     return null;
   };
+  const grants: LiveGrant[] = [
+    {
+      grant: {
+        ...{ id: 4, capability: 'fs.read', scope: 'src', pid: 1, lifetime: 'run' },
+        ...{ grantedBy: 'person', grantedAt: 1_790_000_000_000 },
+      },
+      uses: 2,
+    },
+  ];
+  const revoke = (id: number): null => {
+    const index = grants.findIndex(({ grant }) => grant.id === id);
+    if (index < 0) throw new KernelError('notFound', `there is no grant ${id}`);
+    grants.splice(index, 1);
+    return null;
+  };
   const handlers: ControlHandlers = {
     info: infoOf,
-    ping: () => ({ rssBytes: 412_000_000, peakRssBytes: 500_000_000 }),
+    ping: () => ({ rssBytes: 412_000_000, peakRssBytes: 500_000_000, tiers: null }),
     list: () => rows,
     stop: ({ pid }) => (done.push(`stop ${pid}`), change(pid, { state: 'exited', outcome: 'stopped' })),
     pause: ({ pid }) => (done.push(`pause ${pid}`), change(pid, { state: 'paused', isPaused: true })),
@@ -71,6 +86,8 @@ export async function controlledKernel(differences: Differences = {}): Promise<C
       done.push(`renice ${JSON.stringify(request)}`);
       return change(pid, fields as Partial<AgentRow>);
     },
+    grants: () => grants,
+    revoke: ({ id }) => (done.push(`revoke ${id}`), revoke(id)),
     ...differences.handlers,
   };
   const place: ControlPlace = { folder, client: 'cli', workspaces: ['/code'], ...differences.place };

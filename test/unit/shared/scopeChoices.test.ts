@@ -11,8 +11,41 @@ suite('the scopes a person is offered', () => {
       { capability: 'fs.write', path: 'src/deep/a.ts' },
       [
         ['src/deep/a.ts', 'src/deep/a.ts'],
+        ['src/deep/**/*.ts', 'src/deep/**/*.ts'],
         ['src/deep/**', 'src/deep'],
         ['whole workspace', '.'],
+      ],
+    ],
+    [
+      'a file whose name holds wildcards',
+      { capability: 'fs.read', path: 'a*b/c?.ts' },
+      [
+        ['a*b/c?.ts', 'a\\*b/c\\?.ts'],
+        ['a*b/**/*.ts', 'a\\*b/**/*.ts'],
+        ['a*b/**', 'a\\*b'],
+        ['whole workspace', '.'],
+      ],
+    ],
+    [
+      'a change of what decides which programs run',
+      { capability: 'fs.write', path: '.vscode/settings.json' },
+      [
+        ['.vscode/settings.json', '.vscode/settings.json'],
+        ['.vscode/**/*.json', '.vscode/**/*.json'],
+        ['.vscode/**', '.vscode'],
+      ],
+    ],
+    [
+      'a change of a file with scripts',
+      { capability: 'fs.write', path: 'packages/a/package.json' },
+      [['packages/a/package.json', 'packages/a/package.json']],
+    ],
+    [
+      'a command that runs another one',
+      { capability: 'process.run', argv: ['find', '.', '-exec', 'rm', '{}', '+'] },
+      [
+        ['find . -exec rm {} +', 'find . -exec rm {} +'],
+        ['find . -exec rm {} + …', 'find . -exec rm {} + *'],
       ],
     ],
     [

@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { agentDefinitionSchema, agentDefinitionsSchema } from '../../../src/shared/agentDefinition.js';
 import {
   defaultEngineSettings,
+  editorSettingsSchema,
   engineSettingsSchema,
   settingsSection,
 } from '../../../src/shared/settings.js';
@@ -18,6 +19,9 @@ const packagePath = new URL('../../../../package.json', import.meta.url);
 interface Package {
   contributes: { configuration: { title: string; properties: Record<string, Record<string, unknown>> } };
 }
+
+/** All but the agents. */
+const machineSettings = { ...engineSettingsSchema.shape, ...editorSettingsSchema.shape };
 
 const readPackage = (): Package => JSON.parse(readFileSync(packagePath, 'utf8')) as Package;
 
@@ -34,7 +38,7 @@ function describe({ description, ...rest }: Record<string, unknown>): Record<str
 }
 
 function expectedProperties(): Record<string, Record<string, unknown>> {
-  const engine = Object.entries(engineSettingsSchema.shape).map(([name, schema]) => [
+  const engine = Object.entries(machineSettings).map(([name, schema]) => [
     `${settingsSection}.${name}`,
     describe({ ...jsonSchemaOf(schema), scope: 'machine' }),
   ]);
@@ -72,7 +76,7 @@ suite('contributed settings', () => {
 
   test('what decides which code or model runs cannot be set by a workspace', () => {
     const { properties } = readPackage().contributes.configuration;
-    for (const name of Object.keys(engineSettingsSchema.shape)) {
+    for (const name of Object.keys(machineSettings)) {
       assert.equal(properties[`${settingsSection}.${name}`]?.['scope'], 'machine', name);
     }
   });

@@ -84,7 +84,7 @@ async function withMachine(
     },
   });
   const resolveWorkspace = (root: string): Promise<string> => Promise.resolve(root);
-  const syscalls = createSyscalls({ agents, scheduler, resolveWorkspace, journal });
+  const syscalls = createSyscalls({ agents, scheduler, broker, resolveWorkspace, journal });
   const workspace = { root: '/workspace', trusted: true };
   try {
     await body({

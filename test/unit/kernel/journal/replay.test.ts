@@ -45,7 +45,15 @@ suite('journal replay', () => {
   test('grants end when they are revoked, and all of today end with the kernel', () => {
     const grant = (id: number, lifetime: 'run' | 'session'): JournalRecord => {
       const pid = lifetime === 'run' ? 1 : undefined;
-      return grantedRecord({ id, pid, capability: 'process.run', scope: 'npm test', lifetime, grantedAt: 1 });
+      return grantedRecord({
+        id,
+        pid,
+        capability: 'process.run',
+        scope: 'npm test',
+        lifetime,
+        grantedAt: 1,
+        grantedBy: 'person',
+      });
     };
     const records = [spawned(1), grant(1, 'run'), grant(2, 'session'), grant(3, 'session')];
     const held = (more: readonly JournalRecord[]): unknown => [
@@ -86,6 +94,10 @@ suite('journal replay', () => {
       { type: 'booted', at: 1 },
       { type: 'checkpoint', lastPid: 1 },
       ...lifeOf(1),
+      { type: 'pagedOut', pid: 1, blockLength: 640, blocks: [3, 4] },
+      { type: 'pagedIn', pid: 1, message: 3, blocks: [3], stale: [] },
+      { type: 'noted', pid: 1, blockLength: 640, message: 3, text: 'almost full' },
+      { type: 'pinned', pid: 1, blockLength: 640, block: 3, isPinned: true },
       { type: 'grantRevoked', id: 1 },
       exited(1),
     ];
