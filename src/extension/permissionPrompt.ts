@@ -25,17 +25,21 @@ const onScreenMs = 15_000;
 const buttons = {
   once: 'Allow Once',
   run: 'Allow This Run…',
-  session: 'Allow This Session…',
-  workspace: 'Allow in This Workspace…',
+  longer: 'Allow Longer…',
   deny: 'Deny',
   showAll: 'Show in Full…',
 } as const;
 
-const lifetimes = {
-  [buttons.run]: 'run',
-  [buttons.session]: 'session',
-  [buttons.workspace]: 'workspace',
-} as const;
+/** For whom, and how long, a lifetime that is more than a run holds. */
+const longerFor = {
+  session: 'Every agent, until the kernel stops',
+  workspace: 'Every agent in this workspace, until you revoke it',
+} as const satisfies Partial<Record<GrantLifetime, string>>;
+
+interface ScopePick extends vscode.QuickPickItem {
+  /** Undefined for a heading. */
+  readonly grant?: { readonly lifetime: GrantLifetime; readonly scope: string };
+}
 
 /** A notification in the making: only that the newest of a question closes counts, since it closes the older. */
 interface Asked {
@@ -155,9 +159,8 @@ export class PermissionPrompt implements Disposable {
           isRead = true;
           break;
         case buttons.run:
-        case buttons.session:
-        case buttons.workspace: {
-          const answer = await this.#pickScope(request, lifetimes[choice]);
+        case buttons.longer: {
+          const answer = await this.#pickScope(request, choice === buttons.run ? 'run' : 'longer');
           if (answer !== undefined) return answer;
           break;
         }
@@ -172,8 +175,8 @@ export class PermissionPrompt implements Disposable {
     wish: Wish,
     isRead: boolean,
   ): Thenable<(typeof buttons)[keyof typeof buttons] | undefined> {
-    const { once, run, session, workspace, deny, showAll } = buttons;
-    const standing = shownScopesOf(request.access).length > 0 ? [run, session, workspace] : [];
+    const { once, run, longer, deny, showAll } = buttons;
+    const standing = shownScopesOf(request.access).length > 0 ? [run, longer] : [];
     const choices = isRead ? [once, ...standing, deny] : [showAll, deny];
     return request.access.capability === 'fs.read'
       ? vscode.window.showInformationMessage(wish.notification, ...choices)
@@ -182,19 +185,32 @@ export class PermissionPrompt implements Disposable {
 
   async #pickScope(
     request: PermissionRequest,
-    lifetime: GrantLifetime,
+    kind: 'run' | 'longer',
   ): Promise<PermissionAnswer | undefined> {
+    const { capability } = request.access;
+    const picksFor = (lifetime: GrantLifetime): ScopePick[] =>
+      shownScopesOf(request.access).map(({ label, description, scope }) => ({
+        ...{ label, description },
+        grant: { lifetime, scope },
+      }));
+    const heading = (label: string): ScopePick => ({ label, kind: vscode.QuickPickItemKind.Separator });
+    const picks =
+      kind === 'run'
+        ? picksFor('run')
+        : [
+            heading(longerFor.session),
+            ...picksFor('session'),
+            heading(longerFor.workspace),
+            ...picksFor('workspace'),
+          ];
     const name = escapeForDisplay(request.agent);
-    const who = {
-      ...{ once: name, run: `${name}, until it ends`, session: 'every agent, until the kernel stops' },
-      workspace: 'every agent in this workspace, until you revoke it',
-    }[lifetime];
-    const choice = await vscode.window.showQuickPick(shownScopesOf(request.access), {
-      title: `Allow ${request.access.capability} for ${who}`,
+    const choice = await vscode.window.showQuickPick(picks, {
+      title:
+        kind === 'run' ? `Allow ${capability} for ${name}, until it ends` : `Allow ${capability} for longer`,
       placeHolder: 'What may it cover?',
       ignoreFocusOut: true,
     });
-    return choice && { kind: 'allow', lifetime, scope: choice.scope };
+    return choice?.grant && { kind: 'allow', ...choice.grant };
   }
 
   #wishOf(request: PermissionRequest): Wish {

@@ -110,7 +110,7 @@ suite('amk top and its like, on a kernel of another process', function () {
   /** As soon as a kernel is there and its agents are. */
   async function firstAgents(count: number): Promise<{ kernel: number }> {
     for (let tries = 0; tries < 100; tries++) {
-      const ended = await amk('ps', '--json');
+      const ended = await amk('ps', '--all', '--json');
       if (ended.status === 0) {
         const [kernel] = (JSON.parse(ended.stdout) as Kernels).kernels;
         if ((kernel?.agents.length ?? 0) >= count) return { kernel: kernel?.pid ?? 0 };

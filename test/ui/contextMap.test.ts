@@ -91,7 +91,7 @@ suite('the context map and the grants', () => {
     await manager().locator('.block[data-asked="true"]').waitFor();
     await screenshot(editor.page, 'context-map-asked');
     await section('Review').getByRole('button', { name: 'Answer' }).click();
-    await answer(editor.page, read, 'Allow This Session…');
+    await answer(editor.page, read, 'Allow Longer…');
     await pick(editor.page, 'Allow fs.read', 'whole workspace');
     await blocks('recalled').first().waitFor();
     const recalled = await blocks('recalled').evaluateAll((cells) =>
