@@ -53,7 +53,7 @@ suite('the fleet', () => {
 });
 
 const requestOf = (pid: number): PermissionRequest => ({
-  ...{ pid, agent: 'scout', task: 'find it', tool: 'read_file', target: '/work/a.ts' },
+  ...{ pid, agent: 'scout', task: 'find it', tool: 'read_file', target: '/w/a.ts' },
   access: { capability: 'fs.read', path: 'a.ts' },
 });
 const nothingAsked = { pending: [], grants: [], revoked: [], nameOf: () => undefined };

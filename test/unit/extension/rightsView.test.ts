@@ -16,7 +16,7 @@ suite('rights in the task manager', () => {
     const who = (grant: Partial<Grant>): string =>
       grantRowOf({ grant: grantOf(grant), uses: 0 }, '1.3', nameOf).who;
     assert.equal(who({}), 'every agent');
-    assert.equal(who({ lifetime: 'workspace', workspace: '/work/a' }), 'every agent in /work/a');
+    assert.equal(who({ lifetime: 'workspace', workspace: '/w/a' }), 'every agent in /w/a');
     assert.equal(who({ lifetime: 'run', pid: 7 }), 'scout 7');
     assert.equal(who({ lifetime: 'run', pid: 8 }), 'agent 8');
   });
@@ -25,13 +25,13 @@ suite('rights in the task manager', () => {
     const row = grantRowOf({ grant: grantOf({ scope: 'a\u202eb' }), uses: 2 }, '1.3', nameOf);
     assert.deepEqual([row.scope, row.uses, row.mostUses], ['a\\u{202e}b', 2, null]);
     const request: PermissionRequest = {
-      ...{ pid: 7, agent: 'scout', task: '', tool: 'read_file', target: '/work/a\nb' },
+      ...{ pid: 7, agent: 'scout', task: '', tool: 'read_file', target: '/w/a\nb' },
       access: { capability: 'fs.read', path: 'a\nb' },
     };
     assert.deepEqual(questionRowOf({ id: 2, request }), {
       id: 2,
       wish: 'scout (7) wants to read a\\u{0a}b',
-      target: '/work/a\\u{0a}b',
+      target: '/w/a\\u{0a}b',
     });
   });
 
