@@ -19,13 +19,16 @@ import { listProcesses } from './processes.js';
 const fromRoot = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 const kernelPath = fromRoot('dist/kernel.js');
 
-/** The last one changes a file. */
+/**
+ * The last one changes a file. The model's answer to each is the same whoever computes beside it: where two tokens are
+ * nearly equal, the rounding of a batch decides, and no crash is needed for another answer.
+ */
 const tasks = [
   'Where is parseEntries defined?',
   'What does src/money.ts export?',
   'Where is Ledger defined?',
   'Where is taxOf defined?',
-  'What else does the file that defines Ledger export?',
+  'What is in src?',
   'What else does the file that defines taxOf export?',
   'Rename calcTotal to totalOf in src/report.ts.',
 ] as const;
