@@ -3,7 +3,7 @@
  * that figures move but do not flicker, and a new share shows soon. Reads no clock; the caller says what time it is.
  */
 
-const windowMs = 2_000;
+const windowMs = 1_200;
 
 export interface Rates {
   /** Share of the time in which the device computed for it, 0 to 1. */
