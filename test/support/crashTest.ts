@@ -21,14 +21,15 @@ const kernelPath = fromRoot('dist/kernel.js');
 
 /**
  * The last one changes a file. The model's answer to each is the same whoever computes beside it: where two tokens are
- * nearly equal, the rounding of a batch decides, and no crash is needed for another answer.
+ * nearly equal, the rounding of a batch decides, and no crash is needed for another answer. None lists a folder: there a
+ * write that was cut off leaves its temporary file.
  */
 const tasks = [
   'Where is parseEntries defined?',
   'What does src/money.ts export?',
   'Where is Ledger defined?',
   'Where is taxOf defined?',
-  'What is in src?',
+  'Where is roundHalfEven defined?',
   'What else does the file that defines taxOf export?',
   'Rename calcTotal to totalOf in src/report.ts.',
 ] as const;
